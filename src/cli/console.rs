@@ -1,0 +1,243 @@
+//! How answers and remarks reach people and programs.
+
+use std::{ffi::OsString, fmt::Write, path::PathBuf};
+
+use serde::Serialize;
+
+use crate::{
+    config::Config,
+    error::{Error, Exit},
+    files::Home,
+    json,
+    store::{Purpose, Store},
+    verify::Verifier,
+    world::World,
+};
+
+/// When to colour.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, clap::ValueEnum)]
+pub(super) enum Colour {
+    /// On a terminal.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// How to speak.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Manner {
+    pub(super) json: bool,
+    pub(super) quiet: bool,
+    pub(super) colour: Colour,
+}
+
+impl Manner {
+    /// What a command line that could not be parsed asked for, as far as one can see.
+    pub(super) fn guess(args: &[OsString]) -> Self {
+        let flags: Vec<_> =
+            args.iter().map(|arg| arg.to_string_lossy()).take_while(|arg| arg != "--").collect();
+        let has = |names: &[&str]| flags.iter().any(|flag| names.contains(&flag.as_ref()));
+        let colour = if has(&["--color=never"])
+            || flags.windows(2).any(|pair| pair == ["--color", "never"])
+        {
+            Colour::Never
+        } else {
+            Colour::Auto
+        };
+        Self { json: has(&["--json"]), quiet: has(&["-q", "--quiet"]), colour }
+    }
+}
+
+/// What a piece of text is, which decides its colour.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Tone {
+    /// Red.
+    Bad,
+    /// Green.
+    Good,
+    /// Yellow.
+    Mind,
+}
+
+/// One command's way to speak, and to what is kept.
+pub(super) struct Console<'c, 'w> {
+    pub(super) world: &'c mut World<'w>,
+    manner: Manner,
+    named_home: Option<PathBuf>,
+}
+
+impl<'c, 'w> Console<'c, 'w> {
+    pub(super) fn new(
+        world: &'c mut World<'w>,
+        manner: Manner,
+        named_home: Option<PathBuf>,
+    ) -> Self {
+        Self { world, manner, named_home }
+    }
+
+    /// Where configuration and data live.
+    pub(super) fn home(&self) -> Result<Home, Error> {
+        self.world.home(self.named_home.clone()).ok_or(Error::NoHome)
+    }
+
+    /// What is kept, to look at; none if nothing ever was.
+    pub(super) fn store(&self, purpose: Purpose) -> Result<Option<Store>, Error> {
+        Ok(Store::open(&self.home()?, purpose)?)
+    }
+
+    /// What is kept and what keys are held to; an error if there was never a server key.
+    pub(super) fn trust(&self, purpose: Purpose) -> Result<(Store, Verifier, Config), Error> {
+        let home = self.home()?;
+        let config = Config::load(&home.config_file())?;
+        let none = || Error::NoServerKey { home: home.config.display().to_string() };
+        let store = Store::open(&home, purpose)?.ok_or_else(none)?;
+        let ring = store.ring()?;
+        if ring.is_empty() {
+            return Err(none());
+        }
+        let verifier =
+            Verifier { ring, issuer: config.issuer.clone(), audience: config.audience.clone() };
+        Ok((store, verifier, config))
+    }
+
+    /// Whether answers are JSON.
+    pub(super) fn json(&self) -> bool {
+        self.manner.json
+    }
+
+    /// Whether a person reads the answer.
+    pub(super) fn answers_a_person(&self) -> bool {
+        self.world.stdout_is_terminal && !self.manner.json
+    }
+
+    /// Says the answer, or part of it.
+    pub(super) fn answer(&mut self, text: &str) -> Result<(), Error> {
+        self.world.answer(text).map_err(Error::Output)
+    }
+
+    /// Says the answer as one JSON object on one line.
+    pub(super) fn answer_json(
+        &mut self,
+        schema: &'static str,
+        body: &impl Serialize,
+    ) -> Result<(), Error> {
+        self.answer(&object(schema, body))
+    }
+
+    /// Says something about the answer: all of it on a terminal, the first line off it.
+    pub(super) fn remark(&mut self, lines: &[String]) -> Result<(), Error> {
+        let told = if self.world.stderr_is_terminal { lines.len() } else { lines.len().min(1) };
+        self.say(lines[..told].iter().map(|line| format!("{line}\n")).collect())
+    }
+
+    /// Says something that only a person at a terminal can use.
+    pub(super) fn advise(&mut self, line: &str) -> Result<(), Error> {
+        if self.world.stderr_is_terminal { self.say(format!("{line}\n")) } else { Ok(()) }
+    }
+
+    fn say(&mut self, text: String) -> Result<(), Error> {
+        if self.manner.quiet || text.is_empty() {
+            return Ok(());
+        }
+        self.world.remark(&text).map_err(Error::Output)
+    }
+
+    /// What clap answers to `--help` and `--version`.
+    pub(super) fn help(&mut self, help: &clap::Error) -> Result<(), Error> {
+        let text = help.render();
+        let coloured = self.colours(self.world.stdout_is_terminal);
+        self.answer(&if coloured { text.ansi().to_string() } else { text.to_string() })
+    }
+
+    /// Tells an error, unless nobody is left to read it; the answer is what it ends with.
+    pub(super) fn fail(&mut self, error: &Error) -> Exit {
+        let exit = error.exit();
+        if error.is_closed_pipe() {
+            return exit;
+        }
+        let text = if self.manner.json {
+            object(
+                "msb.error/1",
+                &ErrorAnswer {
+                    error: ErrorBody {
+                        code: error.code(),
+                        message: error.to_string(),
+                        hint: error.hint(),
+                        exit: exit as u8,
+                    },
+                },
+            )
+        } else {
+            let coloured = self.colours(self.world.stderr_is_terminal);
+            let mut text = format!("msb: {}: {error}\n", painted(coloured, Tone::Bad, "error"));
+            if let Some(hint) = error.hint() {
+                let _ = writeln!(text, "msb: {}: {hint}", painted(coloured, Tone::Mind, "hint"));
+            }
+            text
+        };
+        // There is nowhere left to say that this failed too; the exit code says it.
+        let _ = self.world.remark(&text);
+        exit
+    }
+
+    /// A hint beside an answer.
+    pub(super) fn hint(&mut self, hint: &str) -> Result<(), Error> {
+        let coloured = self.colours(self.world.stderr_is_terminal);
+        self.say(format!("msb: {}: {hint}\n", painted(coloured, Tone::Mind, "hint")))
+    }
+
+    /// The text in its colour, where the answer is coloured.
+    pub(super) fn paint(&self, tone: Tone, text: &str) -> String {
+        painted(self.colours(self.world.stdout_is_terminal), tone, text)
+    }
+
+    /// <https://no-color.org>, <https://bixense.com/clicolors>
+    fn colours(&self, terminal: bool) -> bool {
+        let world = &self.world;
+        match self.manner.colour {
+            Colour::Always => true,
+            Colour::Never => false,
+            Colour::Auto if world.has_env("NO_COLOR") => false,
+            Colour::Auto if world.has_env("CLICOLOR_FORCE") => {
+                (world.env)("CLICOLOR_FORCE").is_some_and(|value| value != "0")
+            }
+            Colour::Auto => terminal && (world.env)("TERM").is_none_or(|term| term != "dumb"),
+        }
+    }
+}
+
+fn painted(coloured: bool, tone: Tone, text: &str) -> String {
+    let code = match tone {
+        Tone::Bad => 31,
+        Tone::Good => 32,
+        Tone::Mind => 33,
+    };
+    if coloured { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+}
+
+/// One JSON object that names its shape, on a line of its own.
+pub(super) fn object(schema: &'static str, body: &impl Serialize) -> String {
+    #[derive(Serialize)]
+    struct Answer<'a, T> {
+        schema: &'static str,
+        #[serde(flatten)]
+        body: &'a T,
+    }
+    json::write(&Answer { schema, body }) + "\n"
+}
+
+#[derive(Serialize)]
+struct ErrorAnswer {
+    error: ErrorBody,
+}
+
+#[derive(Serialize)]
+struct ErrorBody {
+    code: &'static str,
+    message: String,
+    hint: Option<String>,
+    exit: u8,
+}

@@ -1,0 +1,69 @@
+//! `msb inspect`: what a key claims, under the heading UNVERIFIED.
+
+use serde::Serialize;
+
+use super::{
+    console::{Console, Tone},
+    source::KeyArgs,
+};
+use crate::{
+    error::{Error, Exit},
+    key::{Claims, Prefix, UnverifiedKey},
+    time::Told,
+    verify::Refusal,
+};
+
+/// Tell what a key claims, without believing it
+#[derive(clap::Args)]
+#[command(before_help = EXAMPLES)]
+pub(super) struct Args {
+    #[command(flatten)]
+    key: KeyArgs,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  msb inspect
+  echo \"$MSB_API_KEY\" | msb inspect -";
+
+pub(super) fn run(args: Args, console: &mut Console<'_, '_>) -> Result<Exit, Error> {
+    let (text, source) = args.key.read(console)?;
+    let prefix = Prefix::borne_by(&text).unwrap_or_default();
+    let key = UnverifiedKey::parse(&text, &prefix)
+        .map_err(|why| Error::Refused(Refusal::Malformed(why)))?;
+    let (kid, claims) = (key.kid().to_string(), key.claims_unverified());
+    if console.json() {
+        let answer = Answer { verified: false, kid, claims, source: source.to_string() };
+        console.answer_json("msb.inspect/1", &answer)?;
+        return Ok(Exit::Done);
+    }
+    let heading = console.paint(Tone::Mind, "UNVERIFIED");
+    let told = |at| Told { at, now: console.world.now }.to_string();
+    let lines = [
+        ("id", Some(claims.jti.to_string())),
+        ("server key", Some(kid)),
+        ("namespaces", Some(claims.namespace.to_string())),
+        ("scope", claims.scope.claim()),
+        ("owner", claims.sub.as_ref().map(ToString::to_string)),
+        ("issuer", claims.iss.as_ref().map(ToString::to_string)),
+        ("audience", claims.aud.as_ref().map(ToString::to_string)),
+        ("issued", Some(told(claims.iat))),
+        ("begins", claims.nbf.map(told)),
+        ("ends", Some(claims.exp.map_or("never".to_owned(), told))),
+    ];
+    let body = lines
+        .into_iter()
+        .filter_map(|(name, value)| value.map(|value| format!("{name:<12}{value}\n")))
+        .collect::<String>();
+    console.answer(&format!("{heading}: this is what the key claims, true or not\n{body}"))?;
+    console.remark(&[format!("read from {source}; `msb verify` tells whether it holds")])?;
+    Ok(Exit::Done)
+}
+
+#[derive(Serialize)]
+struct Answer<'a> {
+    verified: bool,
+    kid: String,
+    claims: &'a Claims,
+    source: String,
+}

@@ -1,0 +1,137 @@
+//! `msb server list`: who holds what.
+
+use comfy_table::{ContentArrangement, Table, presets};
+use serde::Serialize;
+
+use super::{
+    console::Console,
+    row::{self, Row},
+    usage::word,
+};
+use crate::{
+    error::{Error, Exit},
+    key::{KeyId, Party},
+    ledger::{Filter, Listed, State},
+    namespace::Namespace,
+    store::Purpose,
+    time::{NotATime, Span},
+};
+
+/// List keys: those that may still work, newest first
+#[derive(clap::Args)]
+#[command(before_help = EXAMPLES)]
+pub(super) struct Args {
+    /// Keys that open NS, those for every namespace included
+    #[arg(short, long, value_name = "NS", value_parser = word::<Namespace>)]
+    namespace: Option<Namespace>,
+    /// Keys that belong to O
+    #[arg(long, value_name = "O", value_parser = word::<Party>)]
+    owner: Option<Party>,
+    /// Keys with such a name, as in 'ci-*'
+    #[arg(long, value_name = "GLOB")]
+    name: Option<String>,
+    /// Keys in state S: active, not_yet_valid, expired, revoked, reset, undelivered, or all; repeatable
+    #[arg(long, value_name = "S", value_parser = states)]
+    state: Vec<States>,
+    /// Active keys that end within this time, such as 14d; exit 3 if there are any
+    #[arg(long, value_name = "WITHIN", value_parser = word::<Span>, conflicts_with = "state", allow_hyphen_values = true)]
+    expiring: Option<Span>,
+    /// At most N keys; 0 for all
+    #[arg(long, value_name = "N", default_value_t = 200)]
+    limit: u32,
+    /// Keys older than the key ID
+    #[arg(long, value_name = "ID", value_parser = word::<KeyId>)]
+    after: Option<KeyId>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  msb server list
+  msb server list --expiring 14d
+  msb server list -n team-alpha --state all --json
+  msb server list --name 'ci-*' --state revoked --state expired";
+
+/// One word of `--state`.
+#[derive(Clone)]
+struct States(Vec<State>);
+
+fn states(text: &str) -> Result<States, String> {
+    match text {
+        "all" => Ok(States(State::ALL.to_vec())),
+        state => word(state).map(|state| States(vec![state])),
+    }
+}
+
+pub(super) fn run(args: Args, console: &mut Console<'_, '_>) -> Result<Exit, Error> {
+    let now = console.world.now;
+    let out_of_range =
+        || Error::usage(format!("--expiring: {}", NotATime::OutOfRange), super::usage::WHEN);
+    let ends_by =
+        args.expiring.map(|within| within.after(now).ok_or_else(out_of_range)).transpose()?;
+    let filter = Filter {
+        states: match (&args.expiring, args.state.as_slice()) {
+            (Some(_), _) => vec![State::Active],
+            (None, []) => State::LIVE.to_vec(),
+            (None, states) => states.iter().flat_map(|States(states)| states.clone()).collect(),
+        },
+        namespace: args.namespace,
+        owner: args.owner,
+        name: args.name,
+        ends_by,
+        after: args.after,
+        // One more than asked for tells whether there are more.
+        limit: (args.limit > 0).then(|| args.limit.saturating_add(1)),
+    };
+    let mut keys = match console.store(Purpose::Read)? {
+        Some(store) => {
+            if let Some(id) = filter.after {
+                store.entry(id, now)?.ok_or_else(|| Error::NotFound { text: id.to_string() })?;
+            }
+            store.list(&filter, now)?
+        }
+        None => vec![],
+    };
+    let next = match filter.limit {
+        Some(_) if keys.len() > args.limit as usize => {
+            keys.truncate(args.limit as usize);
+            keys.last().map(|last| last.entry.id)
+        }
+        Some(_) | None => None,
+    };
+    tell(&keys, next, console)?;
+    let attention = args.expiring.is_some() && !keys.is_empty();
+    Ok(if attention { Exit::Attention } else { Exit::Done })
+}
+
+fn tell(keys: &[Listed], next: Option<KeyId>, console: &mut Console<'_, '_>) -> Result<(), Error> {
+    if console.json() {
+        let keys = keys.iter().map(Row::from).collect();
+        return console
+            .answer_json("msb.list/1", &Answer { keys, next: next.map(|id| id.to_string()) });
+    }
+    if console.answers_a_person() && !keys.is_empty() {
+        let mut table = Table::new();
+        table
+            .load_style(presets::NOTHING)
+            .set_content_arrangement(ContentArrangement::Disabled)
+            .set_header(["ID", "STATE", "NAMESPACES", "SCOPE", "OWNER", "NAME", "ISSUED", "ENDS"]);
+        table.add_rows(keys.iter().map(row::cells));
+        console.answer(&format!("{}\n", table.trim_fmt()))?;
+    } else {
+        let lines = keys.iter().map(|listed| row::cells(listed).join("\t") + "\n");
+        console.answer(&lines.collect::<String>())?;
+    }
+    let told = match (keys.len(), next) {
+        (_, Some(id)) => format!("there are more: --after {id}"),
+        (0, None) => "no keys".to_owned(),
+        (1, None) => "1 key".to_owned(),
+        (count, None) => format!("{count} keys"),
+    };
+    console.remark(&[told])
+}
+
+#[derive(Serialize)]
+struct Answer {
+    keys: Vec<Row>,
+    next: Option<String>,
+}

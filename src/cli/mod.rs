@@ -1,0 +1,119 @@
+//! The command line: parse, call, print. A file for each command.
+
+mod console;
+mod inspect;
+mod keygen;
+mod list;
+mod revoke;
+mod row;
+mod server_key;
+mod show;
+mod source;
+mod status;
+mod usage;
+mod verify;
+
+use std::{ffi::OsString, path::PathBuf};
+
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, error::ErrorKind};
+
+use crate::{error::Exit, world::World};
+use console::{Colour, Console, Manner};
+
+/// Hand out API keys, verify them anywhere, and cut off one or all of them at once
+#[derive(Parser)]
+#[command(name = "msb", version, disable_help_subcommand = true, before_help = EXAMPLES)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  msb server keygen --expire 3mo --namespace team-alpha --name ci-deploy
+  export MSB_API_KEY=\"$(msb server keygen --expire 1w -n project-web)\"
+  msb verify -n project-web && echo ok
+  msb server list --expiring 14d
+  msb server revoke ci-deploy --reason \"laptop lost\"";
+
+#[derive(clap::Args)]
+struct Global {
+    /// Answer in JSON, errors too
+    #[arg(long, global = true)]
+    json: bool,
+    /// Say nothing but the answer
+    #[arg(short, long, global = true)]
+    quiet: bool,
+    /// Keep configuration and data in DIR [env: MSB_HOME]
+    #[arg(long, global = true, value_name = "DIR", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    home: Option<String>,
+    /// Colour the output
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    color: Colour,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Issue keys and look after them
+    #[command(subcommand, before_help = EXAMPLES)]
+    Server(Server),
+    /// Tell whether a key holds
+    Verify(verify::Args),
+    /// Tell what a key claims, without believing it
+    Inspect(inspect::Args),
+}
+
+#[derive(Subcommand)]
+enum Server {
+    /// Issue a key, and print it
+    Keygen(keygen::Args),
+    /// List keys
+    List(list::Args),
+    /// Tell everything about one key
+    Show(show::Args),
+    /// Cut off keys
+    Revoke(revoke::Args),
+    /// Tell how things stand
+    Status(status::Args),
+    /// Look after the server key
+    #[command(subcommand)]
+    Key(server_key::Command),
+}
+
+/// Runs one command; the answer is what the process ends with.
+pub fn run(args: impl IntoIterator<Item = OsString>, world: &mut World<'_>) -> Exit {
+    let args: Vec<OsString> = args.into_iter().collect();
+    let parsed = Cli::command()
+        .try_get_matches_from(&args)
+        .and_then(|matches| Cli::from_arg_matches(&matches));
+    let cli = match parsed {
+        Ok(cli) => cli,
+        Err(error) => return parse_failed(error, &args, world),
+    };
+    let manner =
+        Manner { json: cli.global.json, quiet: cli.global.quiet, colour: cli.global.color };
+    let mut console = Console::new(world, manner, cli.global.home.map(PathBuf::from));
+    let done = match cli.command {
+        Command::Server(Server::Keygen(args)) => keygen::run(args, &mut console),
+        Command::Server(Server::List(args)) => list::run(args, &mut console),
+        Command::Server(Server::Show(args)) => show::run(args, &mut console),
+        Command::Server(Server::Revoke(args)) => revoke::run(args, &mut console),
+        Command::Server(Server::Status(args)) => status::run(args, &mut console),
+        Command::Server(Server::Key(command)) => server_key::run(command, &mut console),
+        Command::Verify(args) => verify::run(args, &mut console),
+        Command::Inspect(args) => inspect::run(args, &mut console),
+    };
+    done.unwrap_or_else(|error| console.fail(&error))
+}
+
+/// Help and version are answers; everything else is a mistake in the command line.
+fn parse_failed(error: clap::Error, args: &[OsString], world: &mut World<'_>) -> Exit {
+    let mut console = Console::new(world, Manner::guess(args), None);
+    let told = match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => console.help(&error),
+        _ => Err(usage::explain(&error)),
+    };
+    told.map_or_else(|error| console.fail(&error), |()| Exit::Done)
+}

@@ -1,0 +1,84 @@
+//! `msb server key`: look after the server key.
+
+use serde::Serialize;
+
+use super::console::Console;
+use crate::{
+    error::{Error, Exit},
+    signing::PublicKey,
+    store::Purpose,
+};
+
+/// What to do with the server key.
+#[derive(clap::Subcommand)]
+pub(super) enum Command {
+    /// Print the public key that others verify with
+    Show(ShowArgs),
+}
+
+/// Print the public key that others verify with
+#[derive(clap::Args)]
+#[command(before_help = EXAMPLES)]
+pub(super) struct ShowArgs {
+    /// How to print it
+    #[arg(long, value_enum, default_value_t = Format::Fingerprint)]
+    format: Format,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  msb server key show
+  msb server key show --format pem > server.pub
+  msb server key show --format jwks > jwks.json";
+
+/// How a public key is printed.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Format {
+    /// The thumbprint (RFC 7638); its first 11 characters are the kid.
+    Fingerprint,
+    /// SubjectPublicKeyInfo, as OpenSSL writes it.
+    Pem,
+    /// A JWK (RFC 8037).
+    Jwk,
+    /// A JWK Set with every key that counts.
+    Jwks,
+}
+
+pub(super) fn run(command: Command, console: &mut Console<'_, '_>) -> Result<Exit, Error> {
+    let Command::Show(args) = command;
+    let (_, verifier, _) = console.trust(Purpose::Read)?;
+    let ring = verifier.ring;
+    let none = || Error::NoServerKey {
+        home: console
+            .home()
+            .map_or_else(|_| String::new(), |home| home.config.display().to_string()),
+    };
+    let (public, since) = ring.signing().ok_or_else(none)?;
+    if console.json() {
+        let answer = Answer {
+            kid: public.kid().to_string(),
+            fingerprint: public.thumbprint(),
+            created_at: since.to_string(),
+            pem: public.to_pem(),
+        };
+        console.answer_json("msb.key/1", &answer)?;
+        return Ok(Exit::Done);
+    }
+    let text = match args.format {
+        Format::Fingerprint => public.thumbprint() + "\n",
+        Format::Pem => public.to_pem(),
+        Format::Jwk => public.to_jwk() + "\n",
+        Format::Jwks => PublicKey::to_jwks(ring.counting(console.world.now)) + "\n",
+    };
+    console.answer(&text)?;
+    console.remark(&[format!("server key {}, made at {}", public.kid(), since)])?;
+    Ok(Exit::Done)
+}
+
+#[derive(Serialize)]
+struct Answer {
+    kid: String,
+    fingerprint: String,
+    created_at: String,
+    pem: String,
+}

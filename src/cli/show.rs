@@ -1,0 +1,100 @@
+//! `msb server show`: everything that is remembered of one key.
+
+use serde::Serialize;
+
+use super::{console::Console, row::Row};
+use crate::{
+    error::{Error, Exit},
+    ledger::Listed,
+    store::{Purpose, Store},
+    time::{Told, UnixTime},
+};
+
+/// Tell everything about one key
+#[derive(clap::Args)]
+#[command(before_help = EXAMPLES)]
+pub(super) struct Args {
+    /// Its id, its name, or the first four or more characters of its id
+    #[arg(value_name = "ID|NAME")]
+    key: String,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  msb server show ci-deploy
+  msb server show 5q7rk2v9 --json";
+
+pub(super) fn run(args: Args, console: &mut Console<'_, '_>) -> Result<Exit, Error> {
+    let now = console.world.now;
+    let listed = match console.store(Purpose::Read)? {
+        Some(store) => one(&store, &args.key, now)?,
+        None => return Err(Error::NotFound { text: args.key }),
+    };
+    if console.json() {
+        console.answer_json("msb.show/1", &Answer::from(&listed))?;
+    } else {
+        console.answer(&described(&listed, now))?;
+    }
+    Ok(Exit::Done)
+}
+
+/// The one key that a text means.
+pub(super) fn one(store: &Store, text: &str, now: UnixTime) -> Result<Listed, Error> {
+    let mut found = store.find(text, now)?;
+    match (found.pop(), found.is_empty()) {
+        (Some(listed), true) => Ok(listed),
+        (Some(last), false) => Err(Error::Ambiguous {
+            text: text.to_owned(),
+            ids: found.iter().chain([&last]).map(|listed| listed.entry.id).collect(),
+        }),
+        (None, _) => Err(Error::NotFound { text: text.to_owned() }),
+    }
+}
+
+fn described(listed: &Listed, now: UnixTime) -> String {
+    let entry = &listed.entry;
+    let told = |at| Told { at, now }.to_string();
+    let lines = [
+        ("id", Some(entry.id.to_string())),
+        ("state", Some(listed.state.to_string())),
+        ("name", entry.name.as_ref().map(ToString::to_string)),
+        ("owner", entry.owner.as_ref().map(ToString::to_string)),
+        ("namespaces", Some(entry.namespaces.to_string())),
+        ("scope", entry.scope.claim()),
+        ("issued", Some(told(entry.issued_at))),
+        ("begins", entry.not_before.map(told)),
+        ("ends", Some(entry.expires_at.map_or("never".to_owned(), told))),
+        ("cut off", listed.revoked_at.map(told)),
+        ("reason", listed.reason.as_ref().map(ToString::to_string)),
+        ("server key", Some(entry.kid.to_string())),
+        ("sha256", Some(hex(&entry.sha256))),
+    ];
+    lines
+        .into_iter()
+        .filter_map(|(name, value)| value.map(|value| format!("{name:<12}{value}\n")))
+        .collect()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[derive(Serialize)]
+struct Answer {
+    #[serde(flatten)]
+    row: Row,
+    not_before: Option<String>,
+    revoked_at: Option<String>,
+    sha256: String,
+}
+
+impl From<&Listed> for Answer {
+    fn from(listed: &Listed) -> Self {
+        Self {
+            row: Row::from(listed),
+            not_before: listed.entry.not_before.map(|at| at.to_string()),
+            revoked_at: listed.revoked_at.map(|at| at.to_string()),
+            sha256: hex(&listed.entry.sha256),
+        }
+    }
+}

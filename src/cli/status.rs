@@ -1,0 +1,194 @@
+//! `msb server status`: how things stand, and what needs doing.
+
+use serde::Serialize;
+
+use super::console::{Console, Tone};
+use crate::{
+    error::{Error, Exit},
+    ledger::{State, Tally},
+    store::{KeyFile, Purpose},
+    time::{Span, UnixTime},
+};
+
+/// Tell how things stand
+#[derive(clap::Args)]
+#[command(before_help = EXAMPLES)]
+pub(super) struct Args {
+    /// Exit with 3 if something needs doing
+    #[arg(long)]
+    check: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  msb server status
+  msb server status --check || echo look";
+
+/// A key that ends within this time is told.
+const SOON: &str = "14d";
+
+pub(super) fn run(args: Args, console: &mut Console<'_, '_>) -> Result<Exit, Error> {
+    let status = status(console)?;
+    if console.json() {
+        console.answer_json("msb.status/1", &status)?;
+    } else {
+        let text = described(&status, console);
+        console.answer(&text)?;
+    }
+    let attention = args.check && !status.attention.is_empty();
+    Ok(if attention { Exit::Attention } else { Exit::Done })
+}
+
+fn status(console: &Console<'_, '_>) -> Result<Status, Error> {
+    let now = console.world.now;
+    let soon: Span = SOON.parse().expect("a span");
+    let soon = soon.after(now).unwrap_or(UnixTime::MAX);
+    let mut status = Status::default();
+    let Some(store) = console.store(Purpose::Read)? else {
+        status.attention.push(no_server_key());
+        return Ok(status);
+    };
+    let ring = store.ring()?;
+    status.keys = Keys::from(store.tally(now, soon)?);
+    let Some((signing, since)) = ring.signing() else {
+        status.attention.push(no_server_key());
+        return Ok(status);
+    };
+    let file = store.key_file(signing);
+    status.server_key = Some(ServerKey {
+        kid: signing.kid().to_string(),
+        fingerprint: signing.thumbprint(),
+        created_at: since.to_string(),
+        file_ok: matches!(file, KeyFile::InPlace),
+    });
+    match file {
+        KeyFile::InPlace => {}
+        KeyFile::RenameUnfinished => status.attention.push(Attention {
+            code: "rename_unfinished",
+            message: "the server key file has not taken its name yet".to_owned(),
+            hint: Some("run `msb server keygen`: the next key finishes it".to_owned()),
+        }),
+        KeyFile::Unusable(fault) => {
+            let error = Error::from(fault);
+            let code =
+                if error.exit() == Exit::NoServerKey { "no_server_key" } else { "key_file_unsafe" };
+            status.attention.push(Attention {
+                code,
+                message: error.to_string(),
+                hint: error.hint(),
+            });
+        }
+    }
+    if status.keys.expiring > 0 {
+        let (count, s) =
+            (status.keys.expiring, if status.keys.expiring == 1 { "key ends" } else { "keys end" });
+        status.attention.push(Attention {
+            code: "expiring",
+            message: format!("{count} {s} within {SOON}"),
+            hint: Some(format!("run `msb server list --expiring {SOON}`")),
+        });
+    }
+    Ok(status)
+}
+
+fn no_server_key() -> Attention {
+    Attention {
+        code: "no_server_key",
+        message: "there is no server key".to_owned(),
+        hint: Some("run `msb server keygen` to make one".to_owned()),
+    }
+}
+
+fn described(status: &Status, console: &Console<'_, '_>) -> String {
+    let server_key = match &status.server_key {
+        Some(key) => format!("{}, made at {}", key.kid, key.created_at),
+        None => "none".to_owned(),
+    };
+    let keys = &status.keys;
+    let keys = format!(
+        "{} active ({} expiring), {} not yet valid, {} expired, {} revoked, {} reset, {} undelivered",
+        keys.active,
+        keys.expiring,
+        keys.not_yet_valid,
+        keys.expired,
+        keys.revoked,
+        keys.reset,
+        keys.undelivered,
+    );
+    let mut text = format!(
+        "server      not running; keys are required\nserver key  {server_key}\nkeys        {keys}\n"
+    );
+    for attention in &status.attention {
+        let label = console.paint(Tone::Mind, "attention");
+        text += &format!("{label}   {}\n", attention.message);
+        if let Some(hint) = &attention.hint {
+            text += &format!("            {hint}\n");
+        }
+    }
+    text
+}
+
+#[derive(Default, Serialize)]
+struct Status {
+    server: Server,
+    server_key: Option<ServerKey>,
+    keys: Keys,
+    attention: Vec<Attention>,
+}
+
+/// There is no server in this version: it does not run.
+#[derive(Serialize)]
+struct Server {
+    running: bool,
+    address: Option<String>,
+    pid: Option<u32>,
+    auth: &'static str,
+    dev: bool,
+    since: Option<String>,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self { running: false, address: None, pid: None, auth: "required", dev: false, since: None }
+    }
+}
+
+#[derive(Serialize)]
+struct ServerKey {
+    kid: String,
+    fingerprint: String,
+    created_at: String,
+    file_ok: bool,
+}
+
+#[derive(Default, Serialize)]
+struct Keys {
+    active: u64,
+    expiring: u64,
+    not_yet_valid: u64,
+    expired: u64,
+    revoked: u64,
+    reset: u64,
+    undelivered: u64,
+}
+
+impl From<Tally> for Keys {
+    fn from(tally: Tally) -> Self {
+        Self {
+            active: tally.of(State::Active),
+            expiring: tally.expiring,
+            not_yet_valid: tally.of(State::NotYetValid),
+            expired: tally.of(State::Expired),
+            revoked: tally.of(State::Revoked),
+            reset: tally.of(State::Reset),
+            undelivered: tally.of(State::Undelivered),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Attention {
+    code: &'static str,
+    message: String,
+    hint: Option<String>,
+}

@@ -1,0 +1,100 @@
+//! Mistakes in the command line, in our words.
+
+use std::{fmt::Display, str::FromStr};
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+
+use crate::{
+    error::{self, Error},
+    label::Shown,
+};
+
+/// Reads one of our words from a flag.
+pub(super) fn word<T>(text: &str) -> Result<T, String>
+where
+    T: FromStr<Err: Display>,
+{
+    text.parse().map_err(|error: T::Err| error.to_string())
+}
+
+/// What clap found wrong.
+pub(super) fn explain(error: &clap::Error) -> Error {
+    let context = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(quoted(text)),
+        Some(ContextValue::Strings(texts)) => {
+            Some(texts.iter().map(|text| quoted(text)).collect::<Vec<_>>().join(", "))
+        }
+        _ => None,
+    };
+    let flag = context(ContextKind::InvalidArg).unwrap_or_default();
+    let value = context(ContextKind::InvalidValue).unwrap_or_default();
+    let message = match error.kind() {
+        ErrorKind::ValueValidation => {
+            let why = std::error::Error::source(error).map(ToString::to_string);
+            format!(
+                "{value} for {flag}: {}",
+                why.unwrap_or_else(|| "not a value for it".to_owned())
+            )
+        }
+        ErrorKind::InvalidValue if value == "``" => format!("{flag} needs a value"),
+        ErrorKind::InvalidValue => {
+            let known = context(ContextKind::ValidValue).unwrap_or_default();
+            format!("{value} for {flag}: it is one of {known}")
+        }
+        ErrorKind::UnknownArgument => format!("there is no {flag} here"),
+        ErrorKind::InvalidSubcommand => {
+            let command = context(ContextKind::InvalidSubcommand).unwrap_or_default();
+            format!("there is no command {command}")
+        }
+        ErrorKind::MissingSubcommand | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            "a command is missing".to_owned()
+        }
+        ErrorKind::MissingRequiredArgument => format!("{flag} is missing"),
+        ErrorKind::ArgumentConflict => match context(ContextKind::PriorArg) {
+            Some(other) if other != flag => format!("{flag} does not go with {other}"),
+            _ => format!("{flag} is given twice"),
+        },
+        ErrorKind::InvalidUtf8 => "an argument is not text".to_owned(),
+        _ => error.to_string().lines().next().unwrap_or_default().replacen("error: ", "", 1),
+    };
+    let suggested = context(ContextKind::SuggestedArg)
+        .or_else(|| context(ContextKind::SuggestedSubcommand))
+        .map(|near| format!("did you mean {near}?"));
+    let hint = match (suggested, when_hint(&flag)) {
+        (Some(suggested), _) => suggested,
+        (None, Some(when)) if error.kind() == ErrorKind::ValueValidation => when.to_owned(),
+        _ => format!("run `{} --help`", command_of(error)),
+    };
+    Error::usage(message, hint)
+}
+
+/// How times are given, for a flag that takes one.
+fn when_hint(flag: &str) -> Option<&'static str> {
+    if flag.contains("<WHEN>") {
+        Some(WHEN)
+    } else if flag.contains("<WITHIN>") {
+        Some("write 30s 15m 24h 7d 2w 3mo 1y, or together from large to small as 1y6mo")
+    } else {
+        None
+    }
+}
+
+/// How moments are given.
+pub(super) const WHEN: &str = "write 30s 15m 24h 7d 2w 3mo 1y, or together as 1y6mo; or \
+     2027-02-23T10:00:00Z, 2027-02-23, @1803376800";
+
+/// Which command the usage line of the error is about.
+fn command_of(error: &clap::Error) -> String {
+    let usage = match error.get(ContextKind::Usage) {
+        Some(ContextValue::StyledStr(usage)) => usage.to_string(),
+        _ => String::new(),
+    };
+    let words = usage.trim_start_matches("Usage:").split_whitespace();
+    let command: Vec<_> =
+        words.take_while(|word| word.chars().all(|c| c.is_ascii_lowercase())).collect();
+    if command.is_empty() { "msb".to_owned() } else { command.join(" ") }
+}
+
+fn quoted(text: &str) -> String {
+    format!("`{}`", Shown(&error::redacted(text)))
+}

@@ -1,0 +1,333 @@
+//! How failures are told: for each one the message, the hint, the code for programs and the
+//! exit code. The rooms below hold facts; the words are here.
+
+mod refusal;
+mod storage;
+mod words;
+
+use std::{fmt, io};
+
+use crate::{
+    config::ConfigFault,
+    files::FileFault,
+    issue::IssueFault,
+    key::{KeyId, Unsealable},
+    label::Shown,
+    signing::{NotAJwk, NotAPem},
+    store::StoreFault,
+    verify::Refusal,
+};
+
+pub use refusal::verdict_exit;
+pub use words::redacted;
+
+/// What a process ends with.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+#[repr(u8)]
+pub enum Exit {
+    /// Done; for `verify`: valid.
+    Done = 0,
+    /// Any other failure.
+    Failed = 1,
+    /// The command line is wrong.
+    Usage = 2,
+    /// Something needs doing.
+    Attention = 3,
+    /// There is no server key.
+    NoServerKey = 4,
+    /// There is no such key.
+    NotFound = 5,
+    /// Not confirmed, ambiguous, or against policy.
+    Refused = 6,
+    /// Verdict: not written as a key is.
+    Malformed = 10,
+    /// Verdict: nobody we know signed it.
+    BadSignature = 11,
+    /// Verdict: over.
+    Expired = 12,
+    /// Verdict: not alive yet.
+    NotYetValid = 13,
+    /// Verdict: cut off.
+    Revoked = 14,
+    /// Verdict: not for this audience, namespace or scope.
+    Elsewhere = 15,
+    /// Input data is damaged.
+    BadData = 65,
+    /// A file cannot be made.
+    CannotCreate = 73,
+    /// Output could not be written.
+    OutputFailed = 74,
+    /// Another process is in the way.
+    Busy = 75,
+    /// Permissions are missing, or too wide.
+    Permissions = 77,
+    /// The configuration is wrong.
+    Configuration = 78,
+}
+
+/// Whatever ends a command early.
+#[derive(Debug)]
+pub enum Error {
+    /// Several keys are meant.
+    Ambiguous {
+        /// What was typed.
+        text: String,
+        /// Which keys.
+        ids: Vec<KeyId>,
+    },
+    /// The settings are wrong.
+    Config(ConfigFault),
+    /// A file cannot be made.
+    Create(FileFault),
+    /// A file cannot be read.
+    File(FileFault),
+    /// No key was issued.
+    Issue(IssueFault),
+    /// Standard input cannot be read.
+    Input(io::Error),
+    /// A file with public keys holds none to use.
+    Jwks {
+        /// The file.
+        path: String,
+        /// Why.
+        why: NotAJwk,
+    },
+    /// No directory for this user.
+    NoHome,
+    /// No key was given to look at.
+    NoKeyGiven,
+    /// No server key was ever made here.
+    NoServerKey {
+        /// Where it would be.
+        home: String,
+    },
+    /// There is no such key.
+    NotFound {
+        /// What was typed.
+        text: String,
+    },
+    /// Keys could be neither handed out nor cut off.
+    NotRevoked {
+        /// Which keys.
+        ids: Vec<KeyId>,
+        /// Why they could not be handed out.
+        output: Box<Error>,
+        /// Why they could not be cut off.
+        store: StoreFault,
+    },
+    /// Output could not be written.
+    Output(io::Error),
+    /// A file with a public key holds none.
+    Pem {
+        /// The file.
+        path: String,
+        /// Why.
+        why: NotAPem,
+    },
+    /// A key that was given does not hold.
+    Refused(Refusal),
+    /// What is kept cannot be read or changed.
+    Store(StoreFault),
+    /// Keys could not be handed out, and are cut off.
+    Undelivered {
+        /// How many.
+        count: usize,
+        /// Why.
+        output: Box<Error>,
+    },
+    /// The command line is wrong.
+    Usage {
+        /// What is wrong.
+        message: String,
+        /// What to do.
+        hint: Option<String>,
+    },
+}
+
+impl Error {
+    /// A mistake in the command line.
+    pub fn usage(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::Usage { message: message.into(), hint: Some(hint.into()) }
+    }
+
+    /// What the process ends with.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Error::Ambiguous { .. } => Exit::Refused,
+            Error::Config(_) => Exit::Configuration,
+            Error::Create(fault) => match storage::file_exit(fault) {
+                Exit::BadData => Exit::CannotCreate,
+                exit => exit,
+            },
+            Error::File(fault) => storage::file_exit(fault),
+            Error::Issue(fault) => match fault {
+                IssueFault::BornDead(_) => Exit::Refused,
+                IssueFault::NothingSigns => Exit::NoServerKey,
+                IssueFault::Store(fault) => storage::store_exit(fault),
+                IssueFault::Unsealable(_) => Exit::Usage,
+            },
+            Error::Input(_) | Error::Jwks { .. } | Error::Pem { .. } => Exit::BadData,
+            Error::NoHome => Exit::Configuration,
+            Error::NoKeyGiven | Error::Usage { .. } => Exit::Usage,
+            Error::NoServerKey { .. } => Exit::NoServerKey,
+            Error::NotFound { .. } => Exit::NotFound,
+            Error::NotRevoked { .. } | Error::Output(_) | Error::Undelivered { .. } => {
+                Exit::OutputFailed
+            }
+            Error::Refused(refusal) => verdict_exit(refusal),
+            Error::Store(fault) => storage::store_exit(fault),
+        }
+    }
+
+    /// The word by which programs know it.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Error::Refused(refusal) => refusal.verdict(),
+            Error::NotRevoked { .. } => "not_revoked",
+            Error::Undelivered { .. } => "undelivered",
+            other => match other.exit() {
+                Exit::Done | Exit::Failed => "failed",
+                Exit::Usage => "usage",
+                Exit::Attention => "attention",
+                Exit::NoServerKey => "no_server_key",
+                Exit::NotFound => "not_found",
+                Exit::Refused => "refused",
+                Exit::Malformed => "malformed",
+                Exit::BadSignature => "bad_signature",
+                Exit::Expired => "expired",
+                Exit::NotYetValid => "not_yet_valid",
+                Exit::Revoked => "revoked",
+                Exit::Elsewhere => "elsewhere",
+                Exit::BadData => "bad_data",
+                Exit::CannotCreate => "cannot_create",
+                Exit::OutputFailed => "output_failed",
+                Exit::Busy => "busy",
+                Exit::Permissions => "permissions",
+                Exit::Configuration => "configuration",
+            },
+        }
+    }
+
+    /// Whether nobody is left to read what we would say.
+    pub fn is_closed_pipe(&self) -> bool {
+        matches!(self, Error::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
+    }
+
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Error::Ambiguous { .. } => Some("name one of them by its id".to_owned()),
+            Error::Config(fault) => storage::config_hint(fault),
+            Error::Create(fault) if storage::is_taken(fault) => {
+                Some("choose another file, or overwrite it with `--force`".to_owned())
+            }
+            Error::Create(fault) | Error::File(fault) => storage::file_hint(fault),
+            Error::Issue(fault) => match fault {
+                IssueFault::BornDead(refusal) => refusal::hint(refusal),
+                IssueFault::NothingSigns => None,
+                IssueFault::Store(fault) => storage::store_hint(fault),
+                IssueFault::Unsealable(Unsealable::TooLong { .. }) => {
+                    Some("ask for fewer namespaces or scope words".to_owned())
+                }
+                IssueFault::Unsealable(Unsealable::EndsBeforeItBegins) => {
+                    Some("choose `--expire` after `--not-before`".to_owned())
+                }
+            },
+            Error::Input(_) | Error::Output(_) => None,
+            Error::Jwks { why, .. } => Some(words::jwks_hint(*why).to_owned()),
+            Error::NoHome => Some("set HOME, or name a directory with `--home`".to_owned()),
+            Error::NoKeyGiven => Some(
+                "give KEY, `-` for standard input, `--key-file`, or set MSB_API_KEY".to_owned(),
+            ),
+            Error::NoServerKey { .. } => {
+                Some("run `msb server keygen` to make one, or verify with `--jwks`".to_owned())
+            }
+            Error::NotFound { .. } => Some("run `msb server list --state all`".to_owned()),
+            Error::NotRevoked { ids, .. } => {
+                Some(format!("run `msb server revoke {}`", joined(ids)))
+            }
+            Error::Pem { why, .. } => Some(words::pem_hint(*why).to_owned()),
+            Error::Refused(refusal) => refusal::hint(refusal),
+            Error::Store(fault) => storage::store_hint(fault),
+            Error::Undelivered { .. } => {
+                Some("ask again once there is room for the key".to_owned())
+            }
+            Error::Usage { hint, .. } => hint.clone(),
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::Ambiguous { text, ids } => {
+                write!(f, "`{}` is several keys: {}", Shown(text), joined(ids))
+            }
+            Error::Config(fault) => fault.fmt(f),
+            Error::Create(fault) | Error::File(fault) => fault.fmt(f),
+            Error::Issue(fault) => match fault {
+                IssueFault::BornDead(refusal) => write!(f, "the key would never hold: {refusal}"),
+                IssueFault::NothingSigns => f.write_str("no server key in the ring signs"),
+                IssueFault::Store(fault) => fault.fmt(f),
+                IssueFault::Unsealable(unsealable) => unsealable.fmt(f),
+            },
+            Error::Input(error) => write!(f, "standard input could not be read: {}", plain(error)),
+            Error::Jwks { path, why } => write!(f, "{} {why}", Shown(path)),
+            Error::NoHome => f.write_str("this user has no home directory"),
+            Error::NoKeyGiven => f.write_str("no key was given"),
+            Error::NoServerKey { home } => write!(f, "no server key in {}", Shown(home)),
+            Error::NotFound { text } => write!(f, "no key `{}`", Shown(&redacted(text))),
+            Error::NotRevoked { ids, output, store } => {
+                write!(f, "{output}; then {store}; NOT revoked: {}", joined(ids))
+            }
+            Error::Output(error) => write!(f, "output could not be written: {}", plain(error)),
+            Error::Pem { path, why } => write!(f, "{} {why}", Shown(path)),
+            Error::Refused(refusal) => refusal.fmt(f),
+            Error::Store(fault) => fault.fmt(f),
+            Error::Undelivered { count, output } => {
+                let keys = if *count == 1 {
+                    "the new key is".into()
+                } else {
+                    format!("all {count} new keys are")
+                };
+                write!(f, "{output}; {keys} dead")
+            }
+            Error::Usage { message, .. } => f.write_str(message),
+        }
+    }
+}
+
+/// What the operating system says, without its number.
+fn plain(error: &io::Error) -> String {
+    let text = error.to_string();
+    let end = text.find(" (os error").unwrap_or(text.len());
+    text[..end].to_lowercase()
+}
+
+fn joined(ids: &[KeyId]) -> String {
+    ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+}
+
+impl From<ConfigFault> for Error {
+    fn from(fault: ConfigFault) -> Self {
+        Self::Config(fault)
+    }
+}
+
+impl From<FileFault> for Error {
+    fn from(fault: FileFault) -> Self {
+        Self::File(fault)
+    }
+}
+
+impl From<IssueFault> for Error {
+    fn from(fault: IssueFault) -> Self {
+        Self::Issue(fault)
+    }
+}
+
+impl From<StoreFault> for Error {
+    fn from(fault: StoreFault) -> Self {
+        Self::Store(fault)
+    }
+}

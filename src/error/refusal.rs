@@ -1,0 +1,142 @@
+//! Why a key is turned away, for people.
+
+use std::fmt;
+
+use super::Exit;
+use crate::{
+    key::Malformed, namespace::Namespaces, revocations::Cause, scope::Scope, verify::Refusal,
+};
+
+/// What `verify` ends with for this verdict.
+pub fn verdict_exit(refusal: &Refusal) -> Exit {
+    match refusal {
+        Refusal::BadSignature | Refusal::UnknownServerKey { .. } => Exit::BadSignature,
+        Refusal::Expired { .. } => Exit::Expired,
+        Refusal::Malformed(_) => Exit::Malformed,
+        Refusal::NotYetValid { .. } => Exit::NotYetValid,
+        Refusal::Revoked { .. } | Refusal::ServerKeyReset { .. } => Exit::Revoked,
+        Refusal::WrongAudience { .. }
+        | Refusal::WrongIssuer { .. }
+        | Refusal::WrongNamespace { .. }
+        | Refusal::WrongScope { .. } => Exit::Elsewhere,
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Refusal::BadSignature => f.write_str("the signature does not hold"),
+            Refusal::Expired { at } => write!(f, "the key ended at {at}"),
+            Refusal::Malformed(malformed) => malformed.fmt(f),
+            Refusal::NotYetValid { from } => write!(f, "the key begins at {from}"),
+            Refusal::Revoked { id, revoked } => match &revoked.cause {
+                Cause::Operator(None) => write!(f, "key {id} was revoked at {}", revoked.at),
+                Cause::Operator(Some(reason)) => {
+                    write!(f, "key {id} was revoked at {}: {reason}", revoked.at)
+                }
+                Cause::Undelivered => {
+                    write!(f, "key {id} could not be handed out at {} and is dead", revoked.at)
+                }
+            },
+            Refusal::ServerKeyReset { kid, at } => write!(f, "server key {kid} was reset at {at}"),
+            Refusal::UnknownServerKey { kid } => write!(f, "no server key {kid} is known here"),
+            Refusal::WrongAudience { expected: Some(expected) } => {
+                write!(f, "the key is not meant for {expected}")
+            }
+            Refusal::WrongAudience { expected: None } => {
+                f.write_str("the key is meant for an audience, and none is configured here")
+            }
+            Refusal::WrongIssuer { expected: Some(expected) } => {
+                write!(f, "the key was not issued by {expected}")
+            }
+            Refusal::WrongIssuer { expected: None } => f.write_str("the key names an issuer"),
+            Refusal::WrongNamespace { required, opens } => {
+                write!(f, "the key opens {}, not {}", opened(opens), opened(required))
+            }
+            Refusal::WrongScope { required, allows } => {
+                write!(f, "the key allows {}, not {}", allowed(allows), allowed(required))
+            }
+        }
+    }
+}
+
+fn opened(namespaces: &Namespaces) -> String {
+    match namespaces {
+        Namespaces::All => "every namespace".to_owned(),
+        Namespaces::Named(_) => namespaces.to_string(),
+    }
+}
+
+fn allowed(scope: &Scope) -> String {
+    scope.claim().unwrap_or_else(|| "every operation".to_owned())
+}
+
+impl fmt::Display for Malformed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Malformed::Assignment => "it begins with the name of a variable",
+            Malformed::Bearer => "it begins with `Bearer`",
+            Malformed::Blank => "a blank or a line end stands in it",
+            Malformed::Claims => "its claims are not written as a key's are",
+            Malformed::Header => "its header is not a key's",
+            Malformed::Parts => "it is not three parts with a point between",
+            Malformed::Prefix => "it does not begin as a key does",
+            Malformed::Quoted => "it begins with a quotation mark",
+            Malformed::Signature => "its signature is not 64 bytes in base64url",
+            Malformed::TooLong => "it has more than 4096 characters",
+        })
+    }
+}
+
+/// What to do about it: the command that mends it, where there is one.
+pub(super) fn hint(refusal: &Refusal) -> Option<String> {
+    let hint = match refusal {
+        Refusal::BadSignature => "ask whoever issued it for the key as it was printed".to_owned(),
+        Refusal::Expired { .. } | Refusal::Revoked { .. } | Refusal::ServerKeyReset { .. } => {
+            "issue another with `msb server keygen`".to_owned()
+        }
+        Refusal::Malformed(malformed) => match malformed {
+            Malformed::Assignment => "take off the `NAME=` in front".to_owned(),
+            Malformed::Bearer => "take off `Bearer ` in front".to_owned(),
+            Malformed::Blank => "take off the blanks and line ends".to_owned(),
+            Malformed::Quoted => "take off the quotation marks".to_owned(),
+            Malformed::Claims
+            | Malformed::Header
+            | Malformed::Parts
+            | Malformed::Prefix
+            | Malformed::Signature
+            | Malformed::TooLong => "copy the whole key, and nothing but the key".to_owned(),
+        },
+        Refusal::NotYetValid { .. } => "wait, or look at the clocks".to_owned(),
+        Refusal::UnknownServerKey { .. } => {
+            "verify where it was issued, or with that server's `--jwks`".to_owned()
+        }
+        Refusal::WrongAudience { .. } | Refusal::WrongIssuer { .. } => {
+            "look at `issuer` and `audience` in config.toml".to_owned()
+        }
+        Refusal::WrongNamespace { required, .. } => {
+            let flags: String = match required {
+                Namespaces::All => String::new(),
+                Namespaces::Named(names) => {
+                    names.iter().map(|name| format!(" -n {name}")).collect()
+                }
+            };
+            format!("issue one that does: `msb server keygen{flags}`")
+        }
+        Refusal::WrongScope { required, .. } => match required.claim() {
+            Some(words) => format!(
+                "issue one that does: `msb server keygen --scope {}`",
+                words.replace(' ', " --scope ")
+            ),
+            None => "issue one without a scope: `msb server keygen`".to_owned(),
+        },
+    };
+    Some(hint)
+}
+
+impl Refusal {
+    /// What to do about it.
+    pub fn remedy(&self) -> Option<String> {
+        hint(self)
+    }
+}

@@ -1,0 +1,189 @@
+//! What is wrong with files and what is kept in them.
+
+use std::{fmt, io::ErrorKind};
+
+use super::{Exit, plain};
+use crate::{
+    config::ConfigFault,
+    files::{Fault, FileFault},
+    label::Shown,
+    store::StoreFault,
+};
+
+pub(super) fn file_exit(file: &FileFault) -> Exit {
+    match &file.fault {
+        Fault::AnothersHome { .. }
+        | Fault::Link
+        | Fault::NotAFile
+        | Fault::OthersCanRead { .. }
+        | Fault::OthersCanWrite { .. }
+        | Fault::Owner { .. } => Exit::Permissions,
+        Fault::Io(error) => match error.kind() {
+            ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => Exit::Permissions,
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Exit::OutputFailed,
+            ErrorKind::AlreadyExists | ErrorKind::NotADirectory => Exit::CannotCreate,
+            ErrorKind::NotFound | ErrorKind::InvalidData | ErrorKind::IsADirectory => Exit::BadData,
+            _ => Exit::Failed,
+        },
+        Fault::Network { .. } => Exit::Configuration,
+        Fault::NoName => Exit::Usage,
+        Fault::TooLarge => Exit::BadData,
+    }
+}
+
+pub(super) fn is_taken(file: &FileFault) -> bool {
+    matches!(&file.fault, Fault::Io(error) if error.kind() == ErrorKind::AlreadyExists)
+}
+
+pub(super) fn file_hint(file: &FileFault) -> Option<String> {
+    let path = Shown(&file.path.to_string_lossy()).to_string();
+    match &file.fault {
+        Fault::AnothersHome { uid } => Some(format!(
+            "run it as that user with `sudo -u '#{uid}'`, or name a directory with `--home`"
+        )),
+        Fault::Link => Some("put the file itself there".to_owned()),
+        Fault::Network { .. } => {
+            Some("name a local directory with `--home` or MSB_HOME".to_owned())
+        }
+        Fault::OthersCanRead { .. } => Some(format!("chmod 600 {path}")),
+        Fault::OthersCanWrite { .. } => Some(format!("chmod go-w {path}")),
+        Fault::Owner { uid } => Some(format!("run it as that user with `sudo -u '#{uid}'`")),
+        Fault::Io(_) | Fault::NoName | Fault::NotAFile | Fault::TooLarge => None,
+    }
+}
+
+impl fmt::Display for FileFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = self.path.to_string_lossy();
+        let path = Shown(&path);
+        match &self.fault {
+            Fault::AnothersHome { uid } => {
+                write!(f, "{path} belongs to user {uid}, and this is root")
+            }
+            Fault::Io(error) if error.kind() == ErrorKind::InvalidData => {
+                write!(f, "{path} is not text")
+            }
+            Fault::Io(error) => write!(f, "{path}: {}", plain(error)),
+            Fault::Link => write!(f, "{path} is a symbolic link"),
+            Fault::Network { name } => {
+                write!(f, "{path} lies on {name}, where a revocation can be lost")
+            }
+            Fault::NoName => write!(f, "{path} names no file"),
+            Fault::NotAFile => write!(f, "{path} is not a plain file"),
+            Fault::OthersCanRead { mode } => write!(f, "others can read {path} (mode {mode:04o})"),
+            Fault::OthersCanWrite { mode } => {
+                write!(f, "others can write {path} (mode {mode:04o})")
+            }
+            Fault::Owner { uid } => write!(f, "{path} belongs to user {uid}"),
+            Fault::TooLarge => write!(f, "{path} has more than 1 MiB"),
+        }
+    }
+}
+
+pub(super) fn store_exit(fault: &StoreFault) -> Exit {
+    match fault {
+        StoreFault::Busy { .. } => Exit::Busy,
+        StoreFault::Damaged { .. } | StoreFault::KeyFileUnreadable { .. } => Exit::BadData,
+        StoreFault::File(fault) => match file_exit(fault) {
+            Exit::BadData => Exit::CannotCreate,
+            exit => exit,
+        },
+        StoreFault::Full { .. } => Exit::OutputFailed,
+        StoreFault::Gone { .. } | StoreFault::Sql { .. } => Exit::Failed,
+        StoreFault::KeyFileMissing { .. } => Exit::NoServerKey,
+        StoreFault::KeyFileStrange { .. }
+        | StoreFault::OtherVersion { .. }
+        | StoreFault::RevocationsLost { .. } => Exit::Configuration,
+        StoreFault::Unwritable { .. } => Exit::Permissions,
+    }
+}
+
+pub(super) fn store_hint(fault: &StoreFault) -> Option<String> {
+    match fault {
+        StoreFault::Busy { .. } => Some("try again".to_owned()),
+        StoreFault::Damaged { path, .. } => Some(format!("restore {} from a backup", shown(path))),
+        StoreFault::File(fault) if file_exit(fault) == Exit::Permissions => {
+            Some(file_hint(fault).unwrap_or_else(|| {
+                "a directory that msb cannot write is verified against with `--jwks`".to_owned()
+            }))
+        }
+        StoreFault::File(fault) => file_hint(fault),
+        StoreFault::Full { .. } => Some("make room, then try again".to_owned()),
+        StoreFault::Gone { .. } | StoreFault::Sql { .. } => None,
+        StoreFault::KeyFileMissing { path } => {
+            Some(format!("restore {} from a backup; verifying goes on without it", shown(path)))
+        }
+        StoreFault::KeyFileStrange { database, .. }
+        | StoreFault::RevocationsLost { database, .. } => {
+            Some(format!("restore {} from a backup", shown(database)))
+        }
+        StoreFault::KeyFileUnreadable { path, .. } => {
+            Some(format!("restore {} from a backup", shown(path)))
+        }
+        StoreFault::OtherVersion { .. } => {
+            Some("use the msb that wrote it, or a newer one".to_owned())
+        }
+        StoreFault::Unwritable { .. } => {
+            Some("verify with `--jwks` where msb cannot write".to_owned())
+        }
+    }
+}
+
+impl fmt::Display for StoreFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StoreFault::Busy { path } => {
+                write!(f, "{} has been busy for 5 seconds", shown(path))
+            }
+            StoreFault::Damaged { path, what } => {
+                write!(f, "{} is damaged: {}", shown(path), Shown(what))
+            }
+            StoreFault::File(fault) => fault.fmt(f),
+            StoreFault::Full { path } => write!(f, "no room on the disk of {}", shown(path)),
+            StoreFault::Gone { home } => write!(f, "{} has gone", shown(&home.database())),
+            StoreFault::KeyFileMissing { path } => write!(f, "{} is missing", shown(path)),
+            StoreFault::KeyFileStrange { path, database } => write!(
+                f,
+                "{} is not the server key that signs according to {}; revocations may be lost",
+                shown(path),
+                shown(database)
+            ),
+            StoreFault::KeyFileUnreadable { path, why } => write!(f, "{} {why}", shown(path)),
+            StoreFault::OtherVersion { path, version } => {
+                write!(f, "{} has version {version}, and this msb knows 1", shown(path))
+            }
+            StoreFault::RevocationsLost { left, database } => write!(
+                f,
+                "{} is there, and {} does not know it; revocations may be lost",
+                shown(left),
+                shown(database)
+            ),
+            StoreFault::Sql { path, what } => write!(f, "{}: {}", shown(path), Shown(what)),
+            StoreFault::Unwritable { path } => write!(f, "{} cannot be written", shown(path)),
+        }
+    }
+}
+
+pub(super) fn config_hint(fault: &ConfigFault) -> Option<String> {
+    match fault {
+        ConfigFault::File(fault) => file_hint(fault),
+        ConfigFault::Setting { .. } => {
+            Some("the settings are prefix, issuer and audience".to_owned())
+        }
+    }
+}
+
+impl fmt::Display for ConfigFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ConfigFault::File(fault) => fault.fmt(f),
+            ConfigFault::Setting { path, line, message } => {
+                write!(f, "{}, line {line}: {}", shown(path), Shown(message))
+            }
+        }
+    }
+}
+
+fn shown(path: &std::path::Path) -> String {
+    Shown(&path.to_string_lossy()).to_string()
+}

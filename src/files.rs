@@ -1,0 +1,387 @@
+//! Files: modes, owners, bounded reads, writes that are whole or not there at all.
+
+use std::{
+    fs::{self, DirBuilder, File, Metadata, OpenOptions},
+    io::{self, Read, Write},
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+};
+
+use rustix::fs::{Access, FlockOperation, OFlags};
+use zeroize::Zeroizing;
+
+use crate::signing::Kid;
+
+/// The most that is read of any file that is named to us, in bytes.
+pub const MOST: u64 = 1 << 20;
+
+/// Where configuration and data live.
+#[derive(Clone, Debug)]
+pub struct Home {
+    /// `config.toml` and `server.key`.
+    pub config: PathBuf,
+    /// `msb.db`.
+    pub data: PathBuf,
+    /// Whether somebody named it, with `--home` or `MSB_HOME`.
+    pub named: bool,
+}
+
+impl Home {
+    /// One directory for everything, named by somebody.
+    pub fn named(directory: PathBuf) -> Self {
+        Self { config: directory.clone(), data: directory, named: true }
+    }
+
+    /// The settings.
+    pub fn config_file(&self) -> PathBuf {
+        self.config.join("config.toml")
+    }
+
+    /// The signing server key.
+    pub fn server_key(&self) -> PathBuf {
+        self.config.join("server.key")
+    }
+
+    /// Where a server key waits until the ring knows it.
+    pub fn staged_server_key(&self, kid: Kid) -> PathBuf {
+        self.config.join(format!("server.key.{kid}"))
+    }
+
+    /// Key ring, ledger, revocations and audit.
+    pub fn database(&self) -> PathBuf {
+        self.data.join("msb.db")
+    }
+
+    /// Makes both directories, unless root would write into somebody else's home by mistake.
+    pub fn make(&self) -> Result<(), FileFault> {
+        for directory in [&self.config, &self.data] {
+            if !self.named {
+                self.refuse_anothers(directory)?;
+            }
+            make_directory(directory)?;
+        }
+        Ok(())
+    }
+
+    fn refuse_anothers(&self, directory: &Path) -> Result<(), FileFault> {
+        let standing =
+            directory.ancestors().find_map(|path| Some((path, fs::metadata(path).ok()?)));
+        match standing {
+            Some((path, metadata)) if is_root() && metadata.uid() != 0 => {
+                Err(Fault::AnothersHome { uid: metadata.uid() }.at(path))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+}
+
+/// Whether anything of this name is there, a dangling link too.
+pub fn exists(path: &Path) -> Result<bool, FileFault> {
+    match fs::symlink_metadata(path) {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(Fault::from(error).at(path)),
+    }
+}
+
+/// Opens a file that is named to us, of whatever kind.
+pub fn open(path: &Path) -> Result<File, FileFault> {
+    File::open(path).map_err(|error| Fault::from(error).at(path))
+}
+
+/// Reads a file that is named to us, of whatever kind, up to [`MOST`] bytes.
+pub fn read(path: &Path) -> Result<Zeroizing<String>, FileFault> {
+    bounded(open(path)?, path)
+}
+
+/// Reads a secret of ours, if it is there: a plain file of this user that nobody else can read.
+pub fn read_secret(path: &Path) -> Result<Option<Zeroizing<String>>, FileFault> {
+    let Some((file, metadata)) = open_ours(path)? else { return Ok(None) };
+    if metadata.mode() & 0o077 != 0 {
+        return Err(Fault::OthersCanRead { mode: metadata.mode() & 0o7777 }.at(path));
+    }
+    bounded(file, path).map(Some)
+}
+
+/// Reads a file of ours on which decisions rest, if it is there: nobody else may write it.
+pub fn read_trusted(path: &Path) -> Result<Option<Zeroizing<String>>, FileFault> {
+    if !exists(path)? {
+        return Ok(None);
+    }
+    check_trusted(path)?;
+    read(path).map(Some)
+}
+
+/// Whether a file is plain, belongs to this user or to root, and nobody else can write it.
+pub fn check_trusted(path: &Path) -> Result<(), FileFault> {
+    let metadata = fs::symlink_metadata(path).map_err(|error| Fault::from(error).at(path))?;
+    let uid = metadata.uid();
+    if !metadata.is_file() {
+        Err(Fault::kind_of(&metadata).at(path))
+    } else if metadata.mode() & 0o022 != 0 {
+        Err(Fault::OthersCanWrite { mode: metadata.mode() & 0o7777 }.at(path))
+    } else if uid != 0 && uid != effective_uid() && !is_root() {
+        Err(Fault::Owner { uid }.at(path))
+    } else {
+        Ok(())
+    }
+}
+
+/// Opens a plain file of this user without following a link or waiting for a fifo.
+fn open_ours(path: &Path) -> Result<Option<(File, Metadata)>, FileFault> {
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
+    let file = match OpenOptions::new().read(true).custom_flags(flags.bits() as i32).open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => {
+            // What a link or a socket answers is an error of its own; say what it is instead.
+            let fault = match fs::symlink_metadata(path) {
+                Ok(metadata) if !metadata.is_file() => Fault::kind_of(&metadata),
+                Ok(_) | Err(_) => Fault::from(error),
+            };
+            return Err(fault.at(path));
+        }
+    };
+    let metadata = file.metadata().map_err(|error| Fault::from(error).at(path))?;
+    if !metadata.is_file() {
+        return Err(Fault::kind_of(&metadata).at(path));
+    }
+    if metadata.uid() != effective_uid() {
+        return Err(Fault::Owner { uid: metadata.uid() }.at(path));
+    }
+    Ok(Some((file, metadata)))
+}
+
+fn bounded(file: File, path: &Path) -> Result<Zeroizing<String>, FileFault> {
+    let mut text = Zeroizing::new(String::new());
+    // Room beforehand: a growing buffer would leave copies of a secret behind.
+    text.reserve(file.metadata().map_or(0, |metadata| metadata.len().min(MOST)) as usize + 1);
+    let length = file.take(MOST + 1).read_to_string(&mut text);
+    match length.map_err(|error| Fault::from(error).at(path))? as u64 {
+        ..=MOST => Ok(text),
+        _ => Err(Fault::TooLarge.at(path)),
+    }
+}
+
+/// Makes a directory that only this user can enter, and its parents.
+fn make_directory(path: &Path) -> Result<(), FileFault> {
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.map_err(|error| Fault::from(error).at(path))
+}
+
+/// A new file that only this user can read; an error if the name is taken.
+pub fn create(path: &Path) -> Result<File, FileFault> {
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    file.map_err(|error| Fault::from(error).at(path))
+}
+
+/// Writes a whole new file that only this user can read, down to the disk.
+pub fn write(path: &Path, content: &[u8]) -> Result<(), FileFault> {
+    let written = write_synced(&mut create(path)?, content);
+    written.map_err(|error| Fault::from(error).at(path))?;
+    sync_directory(path)
+}
+
+fn write_synced(file: &mut File, content: &[u8]) -> io::Result<()> {
+    file.write_all(content)?;
+    file.sync_all()
+}
+
+/// Gives a file another name in the same directory, down to the disk; what had it is gone.
+pub fn rename(from: &Path, to: &Path) -> Result<(), FileFault> {
+    fs::rename(from, to).map_err(|error| Fault::from(error).at(to))?;
+    sync_directory(to)
+}
+
+/// Removes a file, if it is there.
+pub fn remove(path: &Path) -> Result<(), FileFault> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Fault::from(error).at(path)),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+/// The files beside this one whose names begin with its name and a point.
+pub fn siblings(path: &Path) -> Result<Vec<PathBuf>, FileFault> {
+    let (directory, name) = (parent(path), path.file_name().unwrap_or_default());
+    let start = format!("{}.", name.display());
+    let listed = fs::read_dir(directory).map_err(|error| Fault::from(error).at(directory))?;
+    Ok(listed
+        .filter_map(Result::ok)
+        .filter(|found| found.file_name().to_string_lossy().starts_with(&start))
+        .map(|found| found.path())
+        .collect())
+}
+
+/// A file that takes its name only once it is whole: written beside, synced, then renamed.
+pub struct Replacement {
+    path: PathBuf,
+    beside: PathBuf,
+    file: File,
+    overwrite: bool,
+}
+
+impl Replacement {
+    /// Begins; an error if the name is taken and may not be overwritten.
+    pub fn of(path: &Path, overwrite: bool) -> Result<Self, FileFault> {
+        let name = path.file_name().ok_or_else(|| Fault::NoName.at(path))?;
+        if !overwrite && exists(path)? {
+            return Err(Fault::from(io::Error::from(io::ErrorKind::AlreadyExists)).at(path));
+        }
+        if fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
+            return Err(Fault::NotAFile.at(path));
+        }
+        let beside = path.with_file_name(format!(".{}.{}", name.display(), std::process::id()));
+        let file = create(&beside)?;
+        Ok(Self { path: path.to_owned(), beside, file, overwrite })
+    }
+
+    /// Writes the whole content and takes the name.
+    pub fn finish(mut self, content: &[u8]) -> Result<(), FileFault> {
+        let placed = write_synced(&mut self.file, content).and_then(|()| {
+            if self.overwrite {
+                fs::rename(&self.beside, &self.path)
+            } else {
+                // Unlike a rename, a link never takes a name that somebody took meanwhile.
+                fs::hard_link(&self.beside, &self.path)
+            }
+        });
+        placed.map_err(|error| Fault::from(error).at(&self.path))?;
+        sync_directory(&self.path)
+    }
+}
+
+impl Drop for Replacement {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.beside);
+    }
+}
+
+/// Holds a directory for one process at a time, until dropped.
+pub struct DirectoryLock(#[expect(dead_code, reason = "closing it unlocks")] File);
+
+impl DirectoryLock {
+    /// Takes the lock; an error if it is held.
+    pub fn try_take(directory: &Path) -> Result<Self, FileFault> {
+        let opened = File::open(directory).and_then(|file| {
+            rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive)?;
+            Ok(Self(file))
+        });
+        opened.map_err(|error| Fault::from(error).at(directory))
+    }
+}
+
+/// Whether this process may make files in a directory.
+pub fn check_writable(directory: &Path) -> Result<(), FileFault> {
+    rustix::fs::access(directory, Access::WRITE_OK | Access::EXEC_OK)
+        .map_err(|error| Fault::from(io::Error::from(error)).at(directory))
+}
+
+/// An error if a directory lies on NFS or SMB, where locks and syncs cannot be relied on.
+pub fn check_local(directory: &Path) -> Result<(), FileFault> {
+    let kind = rustix::fs::statfs(directory)
+        .map_err(|error| Fault::from(io::Error::from(error)).at(directory))?
+        .f_type;
+    // The magic numbers of statfs(2).
+    let name = match kind as u32 {
+        0x6969 => "NFS",
+        0x517b | 0xff53_4d42 | 0xfe53_4d42 => "SMB",
+        _ => return Ok(()),
+    };
+    Err(Fault::Network { name }.at(directory))
+}
+
+fn sync_directory(path: &Path) -> Result<(), FileFault> {
+    let directory = parent(path);
+    let synced = File::open(directory).and_then(|directory| directory.sync_all());
+    synced.map_err(|error| Fault::from(error).at(directory))
+}
+
+fn parent(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        Some(_) | None => Path::new("."),
+    }
+}
+
+/// The user whose rights this process has.
+pub fn effective_uid() -> u32 {
+    rustix::process::geteuid().as_raw()
+}
+
+fn is_root() -> bool {
+    effective_uid() == 0
+}
+
+/// What is wrong with which file.
+#[derive(Debug)]
+pub struct FileFault {
+    /// The file.
+    pub path: PathBuf,
+    /// What is wrong.
+    pub fault: Fault,
+}
+
+/// What can be wrong with a file.
+#[derive(Debug)]
+pub enum Fault {
+    /// The default home belongs to somebody else, and root did not say that it is meant.
+    AnothersHome {
+        /// Whose it is.
+        uid: u32,
+    },
+    /// What the operating system says.
+    Io(io::Error),
+    /// A symbolic link.
+    Link,
+    /// On a network file system.
+    Network {
+        /// Which.
+        name: &'static str,
+    },
+    /// A path that names no file.
+    NoName,
+    /// A directory, a device, a fifo or a socket.
+    NotAFile,
+    /// Others can read it.
+    OthersCanRead {
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// Others can write it.
+    OthersCanWrite {
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// It belongs to another user.
+    Owner {
+        /// Whose it is.
+        uid: u32,
+    },
+    /// More than [`MOST`] bytes.
+    TooLarge,
+}
+
+impl FileFault {
+    /// Whether somebody else holds what was asked for.
+    pub fn would_block(&self) -> bool {
+        matches!(&self.fault, Fault::Io(error) if error.kind() == io::ErrorKind::WouldBlock)
+    }
+}
+
+impl Fault {
+    /// That fault, of that file.
+    pub fn at(self, path: &Path) -> FileFault {
+        FileFault { path: path.to_owned(), fault: self }
+    }
+
+    fn kind_of(metadata: &Metadata) -> Self {
+        if metadata.is_symlink() { Self::Link } else { Self::NotAFile }
+    }
+}
+
+impl From<io::Error> for Fault {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}

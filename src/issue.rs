@@ -1,0 +1,173 @@
+//! One act: draw, sign, check and remember keys, before anyone may hand them out.
+
+use crate::{
+    key::{self, Claims, KeyId, KeyText, Party, Prefix, Unsealable},
+    label::Label,
+    ledger::Entry,
+    namespace::Namespaces,
+    revocations::Revocation,
+    scope::Scope,
+    signing::{Kid, ServerKey},
+    store::{Act, Store, StoreFault},
+    time::UnixTime,
+    verify::{Refusal, Verifier},
+};
+
+/// What keys are asked for; all of them alike but for their ids.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// How many.
+    pub count: u32,
+    /// What they open.
+    pub namespaces: Namespaces,
+    /// What they allow.
+    pub scope: Scope,
+    /// What people will call them.
+    pub name: Option<Label>,
+    /// Who they belong to.
+    pub owner: Option<Party>,
+    /// The first second at which they are alive.
+    pub not_before: Option<UnixTime>,
+    /// The first second at which they are dead.
+    pub expires_at: Option<UnixTime>,
+    /// Who issues them.
+    pub issuer: Option<Party>,
+    /// Whom they are meant for.
+    pub audience: Option<Party>,
+    /// What stands in front of them.
+    pub prefix: Prefix,
+}
+
+/// Keys that the ledger remembers, and that nobody has seen yet.
+pub struct Issued {
+    /// Each with its id.
+    pub keys: Vec<(KeyId, KeyText)>,
+    /// The server key that signed them.
+    pub kid: Kid,
+    /// Whether it was made for them.
+    pub first_server_key: bool,
+}
+
+/// Issues keys. What this answers is on the disk, and signed by the server key that signs now.
+pub fn keys(
+    store: &mut Store,
+    request: &Request,
+    act: Act<'_>,
+    entropy: &mut dyn FnMut(&mut [u8]),
+) -> Result<Issued, IssueFault> {
+    let first_server_key = make_first_server_key(store, act, entropy)?;
+    let change = store.change(act)?;
+    let ring = change.ring()?;
+    let signing = ring.signing().ok_or(IssueFault::NothingSigns)?.0.clone();
+    let server_key = change.server_key(&signing)?;
+    let verifier =
+        Verifier { ring, issuer: request.issuer.clone(), audience: request.audience.clone() };
+    let mut keys = Vec::with_capacity(request.count as usize);
+    for _ in 0..request.count {
+        let mut id = KeyId::draw(entropy);
+        while change.knows(id)? {
+            id = KeyId::draw(entropy);
+        }
+        let sealed = key::seal(request.claims(id, act.at), &server_key, &request.prefix)?;
+        change.record(&request.entry(id, signing.kid(), act.at, sealed.sha256))?;
+        // A key may begin later, but none is handed out that can never hold.
+        let begins = request.not_before.map_or(act.at, |nbf| nbf.max(act.at));
+        verifier.verify(sealed.key, Revocation::None, begins)?;
+        keys.push((id, sealed.text));
+    }
+    let issued = Issued { keys, kid: signing.kid(), first_server_key };
+    change.audit("issue", &issued.subject())?;
+    change.commit()?;
+    Ok(issued)
+}
+
+fn make_first_server_key(
+    store: &mut Store,
+    act: Act<'_>,
+    entropy: &mut dyn FnMut(&mut [u8]),
+) -> Result<bool, StoreFault> {
+    if !store.ring()?.is_empty() {
+        return Ok(false);
+    }
+    let mut change = store.change(act)?;
+    // Somebody may have been quicker.
+    if !change.ring()?.is_empty() {
+        return Ok(false);
+    }
+    change.add_first_server_key(&ServerKey::generate(entropy))?;
+    change.commit()?;
+    Ok(true)
+}
+
+impl Issued {
+    /// What these keys are called when they are spoken of together.
+    pub fn subject(&self) -> String {
+        match self.keys.as_slice() {
+            [(id, _)] => format!("key {id}"),
+            [(first, _), .., (last, _)] => format!("{} keys, {first} to {last},", self.keys.len()),
+            [] => "no keys".to_owned(),
+        }
+    }
+}
+
+impl Request {
+    fn claims(&self, jti: KeyId, now: UnixTime) -> Claims {
+        Claims {
+            jti,
+            iat: now,
+            exp: self.expires_at,
+            nbf: self.not_before,
+            namespace: self.namespaces.clone(),
+            scope: self.scope.clone(),
+            sub: self.owner.clone(),
+            iss: self.issuer.clone(),
+            aud: self.audience.clone(),
+        }
+    }
+
+    fn entry(&self, id: KeyId, kid: Kid, now: UnixTime, sha256: [u8; 32]) -> Entry {
+        Entry {
+            id,
+            kid,
+            name: self.name.clone(),
+            owner: self.owner.clone(),
+            namespaces: self.namespaces.clone(),
+            scope: self.scope.clone(),
+            issued_at: now,
+            not_before: self.not_before,
+            expires_at: self.expires_at,
+            sha256,
+        }
+    }
+}
+
+/// Why no key was issued.
+#[derive(Debug)]
+pub enum IssueFault {
+    /// It would never hold.
+    BornDead(Refusal),
+    /// The ring has no server key that signs.
+    NothingSigns,
+    /// What is kept cannot be read or changed.
+    Store(StoreFault),
+    /// The claims make no key.
+    Unsealable(Unsealable),
+}
+
+impl From<Refusal> for IssueFault {
+    fn from(refusal: Refusal) -> Self {
+        Self::BornDead(refusal)
+    }
+}
+
+impl From<StoreFault> for IssueFault {
+    fn from(fault: StoreFault) -> Self {
+        Self::Store(fault)
+    }
+}
+
+impl From<Unsealable> for IssueFault {
+    fn from(unsealable: Unsealable) -> Self {
+        Self::Unsealable(unsealable)
+    }
+}

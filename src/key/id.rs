@@ -1,0 +1,70 @@
+//! Key ids: what one lists, logs and revokes. Not secret.
+
+use std::{fmt, str::FromStr};
+
+/// A key id (`jti`, RFC 7519 section 4.1.7): 80 bits as 16 lower-case Crockford base32 characters.
+#[derive(Clone, Copy, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct KeyId([u8; 10]);
+
+/// Crockford's alphabet: no `i`, `l`, `o` or `u`.
+const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+
+impl KeyId {
+    /// How many characters an id has.
+    pub const LENGTH: usize = 16;
+
+    /// A new id out of these dice.
+    pub fn draw(entropy: &mut dyn FnMut(&mut [u8])) -> Self {
+        let mut bits = [0; 10];
+        entropy(&mut bits);
+        Self(bits)
+    }
+
+    /// Whether the text could be the beginning of an id.
+    pub fn may_begin_with(text: &str) -> bool {
+        text.len() <= Self::LENGTH && text.bytes().all(|byte| ALPHABET.contains(&byte))
+    }
+}
+
+impl fmt::Display for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Five bytes are eight characters, twice.
+        for half in self.0.chunks_exact(5) {
+            let bits = half.iter().fold(0_u64, |bits, byte| bits << 8 | u64::from(*byte));
+            for shift in (0..8).rev() {
+                let digit = ALPHABET[(bits >> (shift * 5) & 31) as usize];
+                write!(f, "{}", char::from(digit))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for KeyId {
+    type Err = NotAKeyId;
+
+    fn from_str(text: &str) -> Result<Self, NotAKeyId> {
+        if text.len() != Self::LENGTH {
+            return Err(NotAKeyId);
+        }
+        let mut bits = 0_u128;
+        for byte in text.bytes() {
+            let digit = ALPHABET.iter().position(|known| *known == byte).ok_or(NotAKeyId)?;
+            bits = bits << 5 | digit as u128;
+        }
+        let [_, _, _, _, _, _, bits @ ..] = bits.to_be_bytes();
+        Ok(Self(bits))
+    }
+}
+
+crate::json::as_text!(KeyId);
+
+/// A text that is no key id.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct NotAKeyId;

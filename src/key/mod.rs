@@ -1,0 +1,295 @@
+//! Keys: what one says and how it is written. Whether it holds is asked in `verify`.
+//!
+//! A key is a prefix and a compact JWS (RFC 7515 section 7.1), and it is well formed if and only
+//! if writing it again from what was read gives the same bytes.
+
+mod claims;
+mod id;
+
+use std::{fmt, str::FromStr};
+
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
+
+pub use claims::{Claims, NotAParty, Party};
+pub use id::{KeyId, NotAKeyId};
+
+use crate::{
+    json,
+    signing::{BadSignature, Kid, PublicKey, ServerKey},
+};
+
+/// The text of a key: a secret, whoever has it may use it. Wiped from memory when dropped.
+#[derive(Clone)]
+pub struct KeyText(Zeroizing<String>);
+
+impl KeyText {
+    /// The longest key, in characters, its prefix included.
+    pub const MOST: usize = 4096;
+
+    /// Any text that is meant to be a key.
+    pub fn new(text: Zeroizing<String>) -> Self {
+        Self(text)
+    }
+
+    /// The plain text. Whoever calls this hands the key out or reads it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for KeyText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("KeyText(…)")
+    }
+}
+
+/// What stands in front of a key, so that people and scanners know one: `[a-z][a-z0-9]{0,14}_`.
+///
+/// It is no part of the key's identity.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Prefix(String);
+
+impl Prefix {
+    /// The prefix that a text bears, whatever it is.
+    pub fn borne_by(text: &KeyText) -> Option<Self> {
+        let end = text.expose().find('_')? + 1;
+        text.expose()[..end].parse().ok()
+    }
+
+    /// The characters.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Default for Prefix {
+    fn default() -> Self {
+        Self("msb_".to_owned())
+    }
+}
+
+impl FromStr for Prefix {
+    type Err = NotAPrefix;
+
+    fn from_str(text: &str) -> Result<Self, NotAPrefix> {
+        let word = text.strip_suffix('_').ok_or(NotAPrefix)?;
+        let plain = word.starts_with(|c: char| c.is_ascii_lowercase())
+            && word.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
+        if plain && word.len() <= 15 { Ok(Self(text.to_owned())) } else { Err(NotAPrefix) }
+    }
+}
+
+impl fmt::Display for Prefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+json::as_text!(Prefix);
+
+/// The JOSE header of every key (RFC 7515 section 4; `typ` as in RFC 8725 section 3.11).
+#[derive(Deserialize, Serialize)]
+struct Header {
+    alg: Algorithm,
+    kid: Kid,
+    typ: Type,
+}
+
+#[derive(Deserialize, Serialize)]
+enum Algorithm {
+    #[serde(rename = "EdDSA")]
+    EdDsa,
+}
+
+#[derive(Deserialize, Serialize)]
+enum Type {
+    #[serde(rename = "msb+jwt")]
+    Key,
+}
+
+/// A well-formed key of which nothing is known yet: its claims may be anybody's invention.
+pub struct UnverifiedKey {
+    kid: Kid,
+    claims: Claims,
+    signing_input: String,
+    signature: [u8; 64],
+}
+
+impl UnverifiedKey {
+    /// Reads a key, which must have its one spelling.
+    pub fn parse(text: &KeyText, prefix: &Prefix) -> Result<Self, Malformed> {
+        let text = text.expose();
+        if text.len() > KeyText::MOST {
+            return Err(Malformed::TooLong);
+        }
+        let jws =
+            text.strip_prefix(prefix.as_str()).ok_or_else(|| Malformed::what_is_in_front(text))?;
+        if jws.contains(char::is_whitespace) {
+            return Err(Malformed::Blank);
+        }
+        let (signing_input, signature) = jws.rsplit_once('.').ok_or(Malformed::Parts)?;
+        let (header, claims) = signing_input.split_once('.').ok_or(Malformed::Parts)?;
+        let header: Header =
+            decode(header).and_then(|bytes| json::exact(&bytes)).ok_or(Malformed::Header)?;
+        Ok(Self {
+            kid: header.kid,
+            claims: decode(claims)
+                .and_then(|bytes| Claims::read(&bytes))
+                .ok_or(Malformed::Claims)?,
+            signing_input: signing_input.to_owned(),
+            signature: decode(signature)
+                .and_then(|bytes| bytes.try_into().ok())
+                .ok_or(Malformed::Signature)?,
+        })
+    }
+
+    /// Which server key is said to have signed it: says where to look, and is not believed.
+    pub fn kid(&self) -> Kid {
+        self.kid
+    }
+
+    /// The claims, once the signature of `server_key` has been found to hold.
+    pub fn signed_by(self, server_key: &PublicKey) -> Result<SignedKey, BadSignature> {
+        server_key.verify(self.signing_input.as_bytes(), &self.signature)?;
+        Ok(SignedKey { kid: server_key.kid(), claims: self.claims })
+    }
+
+    /// What the key claims, true or not: for telling a person, never for deciding.
+    pub fn claims_unverified(&self) -> &Claims {
+        &self.claims
+    }
+}
+
+impl fmt::Debug for UnverifiedKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("UnverifiedKey(…)")
+    }
+}
+
+/// A key whose signature holds. It may still be revoked, over, or meant for somebody else.
+#[derive(Clone, Debug)]
+pub struct SignedKey {
+    kid: Kid,
+    claims: Claims,
+}
+
+impl SignedKey {
+    /// Which server key signed it.
+    pub fn kid(&self) -> Kid {
+        self.kid
+    }
+
+    /// What it says.
+    pub fn claims(&self) -> &Claims {
+        &self.claims
+    }
+
+    /// What it says, taken out.
+    pub fn into_claims(self) -> Claims {
+        self.claims
+    }
+}
+
+/// A key just written.
+pub struct SealedKey {
+    /// What is handed out.
+    pub text: KeyText,
+    /// SHA-256 of the JWS, for the ledger: tells a key again without keeping it.
+    pub sha256: [u8; 32],
+    /// The same key, as it will be read.
+    pub key: SignedKey,
+}
+
+/// Writes and signs a key (RFC 7515 section 5.1).
+pub fn seal(
+    claims: Claims,
+    server_key: &ServerKey,
+    prefix: &Prefix,
+) -> Result<SealedKey, Unsealable> {
+    if !claims.in_order() {
+        return Err(Unsealable::EndsBeforeItBegins);
+    }
+    let kid = server_key.public().kid();
+    let header = Header { alg: Algorithm::EdDsa, kid, typ: Type::Key };
+    let mut text = Zeroizing::new(prefix.to_string());
+    // Room for all of it at once: a growing buffer would leave copies behind.
+    text.reserve(KeyText::MOST);
+    BASE64_URL_SAFE_NO_PAD.encode_string(json::write(&header), &mut text);
+    text.push('.');
+    BASE64_URL_SAFE_NO_PAD.encode_string(json::write(&claims), &mut text);
+    let signature = server_key.sign(&text.as_bytes()[prefix.as_str().len()..]);
+    text.push('.');
+    BASE64_URL_SAFE_NO_PAD.encode_string(signature, &mut text);
+    if text.len() > KeyText::MOST {
+        return Err(Unsealable::TooLong { length: text.len() });
+    }
+    let sha256 = Sha256::digest(&text.as_bytes()[prefix.as_str().len()..]).into();
+    Ok(SealedKey { text: KeyText(text), sha256, key: SignedKey { kid, claims } })
+}
+
+/// Base64url in its one spelling: no padding, no trailing bits (RFC 4648 section 3.5).
+fn decode(text: &str) -> Option<Vec<u8>> {
+    BASE64_URL_SAFE_NO_PAD.decode(text).ok()
+}
+
+/// Why a text is no well-formed key.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Malformed {
+    /// `NAME=` in front of it.
+    Assignment,
+    /// `Bearer` in front of it.
+    Bearer,
+    /// A blank or a line end in it, or around it.
+    Blank,
+    /// The claims are not the one spelling of what a key can say.
+    Claims,
+    /// The header is not ours.
+    Header,
+    /// Not three parts with a point between.
+    Parts,
+    /// Another prefix, or none.
+    Prefix,
+    /// Quotation marks around it.
+    Quoted,
+    /// The signature is not the one spelling of 64 bytes.
+    Signature,
+    /// More than 4096 characters.
+    TooLong,
+}
+
+impl Malformed {
+    fn what_is_in_front(text: &str) -> Self {
+        let bearer = text.get(..6).is_some_and(|word| word.eq_ignore_ascii_case("bearer"));
+        let name = text.split_once('=').map(|(name, _)| name).unwrap_or_default();
+        if bearer {
+            Self::Bearer
+        } else if name.ends_with("API_KEY") {
+            Self::Assignment
+        } else if text.starts_with(['"', '\'']) {
+            Self::Quoted
+        } else if text.trim() != text {
+            Self::Blank
+        } else {
+            Self::Prefix
+        }
+    }
+}
+
+/// A text that is no prefix.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct NotAPrefix;
+
+/// Why claims make no key.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Unsealable {
+    /// `exp` is not after `iat` and `nbf`.
+    EndsBeforeItBegins,
+    /// The key would be longer than 4096 characters.
+    TooLong {
+        /// How long it would be.
+        length: usize,
+    },
+}

@@ -1,0 +1,63 @@
+//! msb hands out API keys from a shell, verifies them anywhere with a public key, and cuts off
+//! one or all of them at once.
+//!
+//! # The house
+//!
+//! A room uses rooms on lower floors only. `tests/it/house.rs` reads this table and holds the
+//! code to it, and to the words below.
+//!
+//! ```text
+//! cli                             parse, call, print: a file per command
+//! error world                     how failures are told; clock, dice, streams
+//! issue                           one act: draw, sign, check, remember
+//! store config                    what is kept
+//! files                           modes, owners, bounded reads, whole writes
+//! verify                          may this key do this, now?
+//! keyring ledger revocations      which server keys count; what was handed out; what was cut off
+//! key                             what a key says and how it is written
+//! namespace scope signing time label    words
+//! json                            one spelling
+//! ```
+//!
+//! Some words are said in one room only:
+//!
+//! ```text
+//! ed25519_dalek     signing
+//! rusqlite          store
+//! std::fs           files
+//! toml::            config
+//! getrandom         world
+//! SystemTime::now   world
+//! std::env          world
+//! directories::     world
+//! clap              cli
+//! comfy_table       cli
+//! chrono            time
+//! base64            key signing
+//! rustix            files
+//! ```
+//!
+//! # The way of a key
+//!
+//! [`key::KeyText`] → [`key::UnverifiedKey`] → [`key::SignedKey`] → [`verify::VerifiedKey`] →
+//! [`verify::Grant`]: each arrow is the only way to the next type. The claims of an unverified key
+//! cannot be read, except by `inspect`, which says so.
+
+pub mod cli;
+pub mod config;
+pub mod error;
+pub mod files;
+pub mod issue;
+pub mod json;
+pub mod key;
+pub mod keyring;
+pub mod label;
+pub mod ledger;
+pub mod namespace;
+pub mod revocations;
+pub mod scope;
+pub mod signing;
+pub mod store;
+pub mod time;
+pub mod verify;
+pub mod world;

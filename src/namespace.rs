@@ -1,0 +1,153 @@
+//! Namespaces: the tenants or projects that a key opens.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+
+/// The name of one namespace: `[A-Za-z0-9][A-Za-z0-9_-]{0,62}`, compared byte for byte.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct Namespace(String);
+
+impl FromStr for Namespace {
+    type Err = NotANamespace;
+
+    fn from_str(text: &str) -> Result<Self, NotANamespace> {
+        if text.is_empty() {
+            return Err(NotANamespace::Empty);
+        }
+        if text.len() > 63 {
+            return Err(NotANamespace::TooLong);
+        }
+        let inner = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+        match text.chars().find(|c| !inner(*c)) {
+            Some(_) => Err(NotANamespace::Character),
+            None if text.starts_with(['_', '-']) => Err(NotANamespace::Start),
+            None => Ok(Self(text.to_owned())),
+        }
+    }
+}
+
+impl fmt::Display for Namespace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+crate::json::as_text!(Namespace);
+
+/// Which namespaces a key opens, or a caller asks for.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Namespaces {
+    /// Every namespace; written `*`.
+    All,
+    /// These only: 1 to 32, sorted, each once.
+    Named(Vec<Namespace>),
+}
+
+impl Namespaces {
+    /// The most namespaces that one key can name.
+    pub const MOST: usize = 32;
+
+    /// One word as people give it: `*` or a name.
+    pub fn word(text: &str) -> Result<Self, NotANamespace> {
+        match text {
+            "*" => Ok(Self::All),
+            name => Ok(Self::Named(vec![name.parse()?])),
+        }
+    }
+
+    /// All of these together; every namespace when there is none to name.
+    pub fn union(parts: Vec<Self>) -> Result<Self, NotANamespace> {
+        let mut names = Vec::new();
+        let count = parts.len();
+        for part in parts {
+            match part {
+                Self::All if count > 1 => return Err(NotANamespace::AllBesideNames),
+                Self::All => return Ok(Self::All),
+                Self::Named(more) => names.extend(more),
+            }
+        }
+        names.sort();
+        names.dedup();
+        match names.len() {
+            0 => Ok(Self::All),
+            1..=Self::MOST => Ok(Self::Named(names)),
+            _ => Err(NotANamespace::TooMany),
+        }
+    }
+
+    /// Whether whoever holds these may act in all of `asked`. A name never opens `*`.
+    pub fn cover(&self, asked: &Self) -> bool {
+        match (self, asked) {
+            (Self::All, _) => true,
+            (Self::Named(_), Self::All) => false,
+            (Self::Named(held), Self::Named(asked)) => asked.iter().all(|name| held.contains(name)),
+        }
+    }
+
+    /// The words in which this is written: `*`, or the names.
+    pub fn words(&self) -> Vec<&str> {
+        match self {
+            Self::All => vec!["*"],
+            Self::Named(names) => names.iter().map(|name| name.0.as_str()).collect(),
+        }
+    }
+}
+
+/// The words with one space between.
+impl fmt::Display for Namespaces {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.words().join(" "))
+    }
+}
+
+impl FromStr for Namespaces {
+    type Err = NotANamespace;
+
+    fn from_str(text: &str) -> Result<Self, NotANamespace> {
+        Self::union(text.split(' ').map(Self::word).collect::<Result<_, _>>()?)
+    }
+}
+
+/// The claim: a string for `*` or one name, an array for several.
+impl Serialize for Namespaces {
+    fn serialize<S: Serializer>(&self, writer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Named(names) if names.len() > 1 => names.serialize(writer),
+            Self::All | Self::Named(_) => writer.collect_str(self),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Namespaces {
+    fn deserialize<D: Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Claim {
+            One(String),
+            Several(Vec<Namespace>),
+        }
+        match Claim::deserialize(reader)? {
+            Claim::One(word) => Self::word(&word),
+            Claim::Several(names) => Self::union(vec![Self::Named(names)]),
+        }
+        .map_err(D::Error::custom)
+    }
+}
+
+/// Why a text names no namespace.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum NotANamespace {
+    /// `*` beside names.
+    AllBesideNames,
+    /// Something other than a letter, a digit, `_` or `-`.
+    Character,
+    /// No text.
+    Empty,
+    /// `_` or `-` in front.
+    Start,
+    /// More than 63 characters.
+    TooLong,
+    /// More than 32 names.
+    TooMany,
+}

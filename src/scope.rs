@@ -1,0 +1,133 @@
+//! Scope: the operations a key allows (RFC 6749 section 3.3).
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize, Serializer};
+
+/// One operation, or with `.*`, `:*` or `/*` at its end all that lie below it, or `*`.
+///
+/// `[A-Za-z0-9][A-Za-z0-9_-]*([.:/][A-Za-z0-9_-]+)*`, case-sensitive.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct ScopeWord(String);
+
+impl ScopeWord {
+    /// Whether leave for this word is leave for `asked`.
+    ///
+    /// `sandbox.*` covers `sandbox.start` and `sandbox.disk.*`, not `sandboxes.start`.
+    pub fn covers(&self, asked: &Self) -> bool {
+        match self.0.strip_suffix('*') {
+            Some(below) => asked.0.starts_with(below),
+            None => self == asked,
+        }
+    }
+}
+
+impl FromStr for ScopeWord {
+    type Err = NotAScope;
+
+    fn from_str(text: &str) -> Result<Self, NotAScope> {
+        const MARKS: [char; 3] = ['.', ':', '/'];
+        let inner = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+        if text.is_empty() {
+            return Err(NotAScope::Empty);
+        }
+        let named = match text.strip_suffix('*') {
+            Some("") => return Ok(Self(text.to_owned())),
+            Some(below) => below.strip_suffix(MARKS).ok_or(NotAScope::Wildcard)?,
+            None => text,
+        };
+        if named.contains('*') {
+            return Err(NotAScope::Wildcard);
+        }
+        if !named.chars().all(|c| inner(c) || MARKS.contains(&c)) {
+            return Err(NotAScope::Character);
+        }
+        let whole = named.starts_with(|c: char| c.is_ascii_alphanumeric())
+            && named.split(MARKS).all(|part| !part.is_empty());
+        if whole { Ok(Self(text.to_owned())) } else { Err(NotAScope::Shape) }
+    }
+}
+
+impl fmt::Display for ScopeWord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Which operations a key allows, or a caller asks for.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub enum Scope {
+    /// Every operation; the claim is absent.
+    #[default]
+    Every,
+    /// These only: never empty, sorted, each once.
+    Only(Vec<ScopeWord>),
+}
+
+impl Scope {
+    /// These words together; every operation when there is none.
+    pub fn of(mut words: Vec<ScopeWord>) -> Self {
+        words.sort();
+        words.dedup();
+        if words.is_empty() { Self::Every } else { Self::Only(words) }
+    }
+
+    /// Whether leave for this is leave for all of `asked`.
+    pub fn covers(&self, asked: &Self) -> bool {
+        match (self, asked) {
+            (Self::Every, _) => true,
+            (Self::Only(_), Self::Every) => false,
+            (Self::Only(held), Self::Only(asked)) => {
+                asked.iter().all(|word| held.iter().any(|leave| leave.covers(word)))
+            }
+        }
+    }
+
+    /// Whether this leaves every operation open.
+    pub fn is_every(&self) -> bool {
+        *self == Self::Every
+    }
+
+    /// The claim's text: the words with one space between; none for every operation.
+    pub fn claim(&self) -> Option<String> {
+        match self {
+            Self::Every => None,
+            Self::Only(words) => {
+                Some(words.iter().map(|word| word.0.as_str()).collect::<Vec<_>>().join(" "))
+            }
+        }
+    }
+}
+
+impl FromStr for Scope {
+    type Err = NotAScope;
+
+    fn from_str(claim: &str) -> Result<Self, NotAScope> {
+        Ok(Self::of(claim.split(' ').map(str::parse).collect::<Result<_, _>>()?))
+    }
+}
+
+impl Serialize for Scope {
+    fn serialize<S: Serializer>(&self, writer: S) -> Result<S::Ok, S::Error> {
+        self.claim().serialize(writer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Scope {
+    fn deserialize<D: serde::Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
+        String::deserialize(reader)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// Why a text is no scope word.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum NotAScope {
+    /// Something other than letters, digits, `_`, `-`, `.`, `:`, `/` and a `*` at the end.
+    Character,
+    /// No text.
+    Empty,
+    /// A part is missing between two marks, or the first character is no letter or digit.
+    Shape,
+    /// A `*` that is neither alone nor behind `.`, `:` or `/` at the end.
+    Wildcard,
+}

@@ -1,0 +1,158 @@
+//! Server keys, and the one rule by which signatures count. The only room that names
+//! `ed25519_dalek`.
+
+mod jwk;
+mod pem;
+
+use std::{fmt, str::FromStr};
+
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use ed25519_dalek::{Signer, SigningKey, VerifyingKey};
+use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
+
+pub use jwk::NotAJwk;
+pub use pem::NotAPem;
+
+/// An Ed25519 pair that signs keys (RFC 8032). Wiped from memory when dropped.
+pub struct ServerKey(SigningKey);
+
+impl ServerKey {
+    /// The key that grows from this seed (RFC 8032 section 5.1.5).
+    pub fn from_seed(seed: &[u8; 32]) -> Self {
+        Self(SigningKey::from_bytes(seed))
+    }
+
+    /// A new key out of these dice.
+    pub fn generate(entropy: &mut dyn FnMut(&mut [u8])) -> Self {
+        let mut seed = Zeroizing::new([0; 32]);
+        entropy(&mut *seed);
+        Self::from_seed(&seed)
+    }
+
+    /// What others verify with.
+    pub fn public(&self) -> PublicKey {
+        PublicKey::checked(self.0.verifying_key()).expect("a clamped scalar gives no weak point")
+    }
+
+    /// The signature of this key over these bytes (RFC 8032 section 5.1.6).
+    pub fn sign(&self, message: &[u8]) -> [u8; 64] {
+        self.0.sign(message).to_bytes()
+    }
+}
+
+impl fmt::Debug for ServerKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ServerKey(…)")
+    }
+}
+
+/// The public half of a server key: canonical, and not of small order.
+#[derive(Clone, Eq, PartialEq)]
+pub struct PublicKey {
+    point: VerifyingKey,
+    kid: Kid,
+}
+
+impl PublicKey {
+    /// The key with these bytes; none for a second spelling of a point or a weak one.
+    pub fn from_bytes(bytes: &[u8; 32]) -> Result<Self, WeakKey> {
+        let point = VerifyingKey::from_bytes(bytes).map_err(|_| WeakKey)?;
+        if point.to_edwards().compress().as_bytes() != bytes {
+            return Err(WeakKey);
+        }
+        Self::checked(point)
+    }
+
+    fn checked(point: VerifyingKey) -> Result<Self, WeakKey> {
+        if point.is_weak() {
+            return Err(WeakKey);
+        }
+        let kid = Kid::of(&thumbprint(point.as_bytes()));
+        Ok(Self { point, kid })
+    }
+
+    /// The point, compressed (RFC 8032 section 5.1.2).
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        self.point.as_bytes()
+    }
+
+    /// The short name of this key.
+    pub fn kid(&self) -> Kid {
+        self.kid
+    }
+
+    /// The whole thumbprint, base64url (RFC 7638 section 3; RFC 8037 section 2): 43 characters.
+    pub fn thumbprint(&self) -> String {
+        thumbprint(self.as_bytes())
+    }
+
+    /// Whether this signature holds over these bytes.
+    ///
+    /// Strict, so that one key has one spelling and one meaning: S below the group order, R
+    /// compared as bytes, points of small order refused, one equation for one signature.
+    pub fn verify(&self, message: &[u8], signature: &[u8; 64]) -> Result<(), BadSignature> {
+        self.point.verify_strict(message, &signature.into()).map_err(|_| BadSignature)
+    }
+}
+
+impl fmt::Debug for PublicKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PublicKey({})", self.kid)
+    }
+}
+
+/// RFC 7638 over the members that RFC 8037 section 2 requires, in their order.
+fn thumbprint(public: &[u8; 32]) -> String {
+    let x = BASE64_URL_SAFE_NO_PAD.encode(public);
+    let members = format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{x}"}}"#);
+    BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(members))
+}
+
+/// Which server key: the first 11 characters of its thumbprint (`kid`, RFC 7515 section 4.1.4).
+#[derive(Clone, Copy, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Kid([u8; Kid::LENGTH]);
+
+impl Kid {
+    const LENGTH: usize = 11;
+
+    fn of(thumbprint: &str) -> Self {
+        thumbprint[..Self::LENGTH].parse().expect("a thumbprint is base64url")
+    }
+}
+
+impl FromStr for Kid {
+    type Err = NotAKid;
+
+    fn from_str(text: &str) -> Result<Self, NotAKid> {
+        let bytes: [u8; Self::LENGTH] = text.as_bytes().try_into().map_err(|_| NotAKid)?;
+        let base64url = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+        if bytes.iter().all(base64url) { Ok(Self(bytes)) } else { Err(NotAKid) }
+    }
+}
+
+impl fmt::Display for Kid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(str::from_utf8(&self.0).expect("base64url is ASCII"))
+    }
+}
+
+impl fmt::Debug for Kid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+crate::json::as_text!(Kid);
+
+/// A signature that does not hold.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct BadSignature;
+
+/// A text that is no kid.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct NotAKid;
+
+/// Bytes that are no point, a second spelling of one, or a point of small order.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct WeakKey;

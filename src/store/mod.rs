@@ -1,0 +1,258 @@
+//! What is kept: key ring, ledger, revocations and audit, in one SQLite file, and the server key
+//! beside it. The only room that speaks SQL.
+
+mod change;
+mod entries;
+mod trust;
+
+use std::{
+    path::PathBuf,
+    thread,
+    time::{Duration, Instant},
+};
+
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+
+use crate::{
+    files::{self, DirectoryLock, FileFault, Home},
+    signing::NotAPem,
+};
+
+pub use change::{Act, Change};
+pub use trust::KeyFile;
+
+/// Marks a SQLite file as ours: `msb` and a zero, as SQLite's application id.
+const APPLICATION_ID: i32 = 0x6d73_6200;
+
+/// The version of the schema that this program writes and reads.
+const SCHEMA_VERSION: i32 = 1;
+
+/// How long to wait for another process that is writing.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What is kept in one home.
+pub struct Store {
+    db: Connection,
+    home: Home,
+}
+
+/// What a command is going to do.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Purpose {
+    /// To look.
+    Read,
+    /// To change something.
+    Write,
+}
+
+impl Store {
+    /// What is kept there; none if nothing ever was.
+    pub fn open(home: &Home, purpose: Purpose) -> Result<Option<Self>, StoreFault> {
+        let path = home.database();
+        if !files::exists(&path)? {
+            return Self::never_was(home).map(|()| None);
+        }
+        files::check_trusted(&path)?;
+        files::check_local(&home.data)?;
+        files::check_writable(&home.data)?;
+        let access = match purpose {
+            Purpose::Read => OpenFlags::SQLITE_OPEN_READ_ONLY,
+            Purpose::Write => OpenFlags::SQLITE_OPEN_READ_WRITE,
+        };
+        let explain = |error| StoreFault::of(error, home);
+        let db = Connection::open_with_flags(&path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)
+            .map_err(explain)?;
+        let store = Self { db, home: home.clone() };
+        store.begin().map_err(explain)??;
+        Ok(Some(store))
+    }
+
+    /// What is kept there, made if nothing ever was.
+    pub fn open_or_create(home: &Home) -> Result<Self, StoreFault> {
+        home.make()?;
+        if let Some(store) = Self::open(home, Purpose::Write)? {
+            return Ok(store);
+        }
+        files::check_local(&home.data)?;
+        {
+            let _lock = wait_for_lock(home)?;
+            // Whoever held the lock before has made it.
+            if !files::exists(&home.database())? {
+                Self::create(home)?;
+            }
+        }
+        Self::open(home, Purpose::Write)?.ok_or_else(|| StoreFault::Gone { home: home.clone() })
+    }
+
+    /// Makes the file beside its place, so that nobody ever meets one without its tables.
+    fn create(home: &Home) -> Result<(), StoreFault> {
+        let beside = home.database().with_extension("db.new");
+        for stray in files::siblings(&home.database())? {
+            files::remove(&stray)?;
+        }
+        files::write(&beside, b"")?;
+        let made = Connection::open(&beside).and_then(|db| {
+            db.execute_batch(&format!(
+                "PRAGMA synchronous = FULL; PRAGMA journal_mode = WAL;
+                 BEGIN; {}
+                 PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA_VERSION};
+                 COMMIT;",
+                include_str!("schema.sql"),
+            ))?;
+            db.close().map_err(|(_, error)| error)
+        });
+        made.map_err(|error| StoreFault::of(error, home))?;
+        Ok(files::rename(&beside, &home.database())?)
+    }
+
+    /// Without a database nothing else of ours may be there either: else revocations are lost.
+    fn never_was(home: &Home) -> Result<(), StoreFault> {
+        let log = home.data.join("msb.db-wal");
+        for left in [home.server_key(), log] {
+            if files::exists(&left)? {
+                return Err(StoreFault::RevocationsLost { left, database: home.database() });
+            }
+        }
+        Ok(())
+    }
+
+    fn begin(&self) -> rusqlite::Result<Result<(), StoreFault>> {
+        self.db.busy_timeout(PATIENCE)?;
+        self.db.execute_batch("PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF")?;
+        let marks = "SELECT * FROM pragma_application_id(), pragma_user_version()";
+        let (application, version) = self
+            .db
+            .query_row(marks, (), |row| Ok((row.get::<_, i32>(0)?, row.get::<_, i32>(1)?)))?;
+        let path = self.home.database();
+        Ok(match (application, version) {
+            (APPLICATION_ID, SCHEMA_VERSION) => Ok(()),
+            (APPLICATION_ID, version) => Err(StoreFault::OtherVersion { path, version }),
+            _ => Err(StoreFault::Damaged { path, what: "it is not a database of msb".to_owned() }),
+        })
+    }
+
+    fn fault(&self, error: rusqlite::Error) -> StoreFault {
+        StoreFault::of(error, &self.home)
+    }
+
+    fn damaged(&self, what: &str) -> StoreFault {
+        StoreFault::Damaged { path: self.home.database(), what: what.to_owned() }
+    }
+}
+
+fn wait_for_lock(home: &Home) -> Result<DirectoryLock, StoreFault> {
+    let begun = Instant::now();
+    loop {
+        match DirectoryLock::try_take(&home.data) {
+            Err(held) if held.would_block() && begun.elapsed() < PATIENCE => {
+                thread::sleep(Duration::from_millis(10));
+            }
+            Err(held) if held.would_block() => {
+                return Err(StoreFault::Busy { path: home.data.clone() });
+            }
+            taken => return Ok(taken?),
+        }
+    }
+}
+
+/// Why what is kept cannot be read or changed.
+#[derive(Debug)]
+pub enum StoreFault {
+    /// Another process has been writing for too long.
+    Busy {
+        /// The database.
+        path: PathBuf,
+    },
+    /// The database cannot be believed.
+    Damaged {
+        /// The database.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// A file is not as it must be.
+    File(FileFault),
+    /// No room on the disk.
+    Full {
+        /// The database.
+        path: PathBuf,
+    },
+    /// It was there a moment ago.
+    Gone {
+        /// Where.
+        home: Home,
+    },
+    /// The ring has a signing key whose file is missing.
+    KeyFileMissing {
+        /// Where it should be.
+        path: PathBuf,
+    },
+    /// The server key file holds another key than the one that signs.
+    KeyFileStrange {
+        /// The file.
+        path: PathBuf,
+        /// The ring.
+        database: PathBuf,
+    },
+    /// The server key file holds no server key.
+    KeyFileUnreadable {
+        /// The file.
+        path: PathBuf,
+        /// What it holds.
+        why: NotAPem,
+    },
+    /// The schema is of another version.
+    OtherVersion {
+        /// The database.
+        path: PathBuf,
+        /// Its version.
+        version: i32,
+    },
+    /// Something was kept here, and the database that knew its revocations is gone or empty.
+    RevocationsLost {
+        /// What is left.
+        left: PathBuf,
+        /// What is gone.
+        database: PathBuf,
+    },
+    /// SQLite says something else.
+    Sql {
+        /// The database.
+        path: PathBuf,
+        /// What it says.
+        what: String,
+    },
+    /// The operating system lets nobody write there.
+    Unwritable {
+        /// The database.
+        path: PathBuf,
+    },
+}
+
+impl StoreFault {
+    fn of(error: rusqlite::Error, home: &Home) -> Self {
+        let (path, what) = (home.database(), error.to_string());
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy { path },
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+                Self::Damaged { path, what }
+            }
+            Some(ErrorCode::DiskFull) => Self::Full { path },
+            Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied | ErrorCode::ReadOnly) => {
+                Self::Unwritable { path }
+            }
+            _ => match error {
+                rusqlite::Error::FromSqlConversionFailure(..)
+                | rusqlite::Error::InvalidColumnType(..)
+                | rusqlite::Error::IntegralValueOutOfRange(..) => Self::Damaged { path, what },
+                _ => Self::Sql { path, what },
+            },
+        }
+    }
+}
+
+impl From<FileFault> for StoreFault {
+    fn from(fault: FileFault) -> Self {
+        Self::File(fault)
+    }
+}

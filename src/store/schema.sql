@@ -1,0 +1,53 @@
+-- Version 1. Every table is STRICT; instants are Unix seconds.
+
+-- One row: how many changes of trust there have been.
+CREATE TABLE trust (seq INTEGER NOT NULL) STRICT;
+INSERT INTO trust VALUES (0);
+
+-- The key ring. A row is never removed: it signs, or is retired until a date, or dead.
+CREATE TABLE server_key (
+    kid        TEXT PRIMARY KEY,
+    public     BLOB NOT NULL UNIQUE CHECK (length(public) = 32),
+    created_at INTEGER NOT NULL,
+    retired_at INTEGER,
+    until      INTEGER,
+    dead_at    INTEGER,
+    CHECK ((retired_at IS NULL) = (until IS NULL))
+) STRICT, WITHOUT ROWID;
+
+CREATE UNIQUE INDEX one_signs ON server_key (dead_at IS NULL)
+    WHERE retired_at IS NULL AND dead_at IS NULL;
+
+-- What is remembered of every key: never the key.
+CREATE TABLE ledger (
+    n          INTEGER PRIMARY KEY,
+    jti        TEXT NOT NULL UNIQUE,
+    kid        TEXT NOT NULL REFERENCES server_key,
+    name       TEXT,
+    sub        TEXT,
+    namespaces TEXT NOT NULL,
+    scope      TEXT,
+    iat        INTEGER NOT NULL,
+    nbf        INTEGER,
+    exp        INTEGER,
+    sha256     BLOB NOT NULL CHECK (length(sha256) = 32)
+) STRICT;
+
+CREATE INDEX ledger_by_name ON ledger (name) WHERE name IS NOT NULL;
+
+CREATE TABLE revocation (
+    jti    TEXT PRIMARY KEY,
+    at     INTEGER NOT NULL,
+    cause  TEXT NOT NULL CHECK (cause IN ('operator', 'undelivered')),
+    reason TEXT
+) STRICT, WITHOUT ROWID;
+
+-- Who did what, and when; seq where it changed trust.
+CREATE TABLE audit (
+    n       INTEGER PRIMARY KEY,
+    at      INTEGER NOT NULL,
+    who     TEXT NOT NULL,
+    act     TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    seq     INTEGER UNIQUE
+) STRICT;

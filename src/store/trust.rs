@@ -1,0 +1,131 @@
+//! The key ring, its server key file, and revocations: what decides whether a key holds.
+
+use rusqlite::{Connection, OptionalExtension, Row};
+
+use super::{Store, StoreFault};
+use crate::{
+    files::{self, Home},
+    key::KeyId,
+    keyring::{KeyRing, RingKey, Standing},
+    label::Label,
+    revocations::{Cause, Revocation, Revoked},
+    signing::{PublicKey, ServerKey},
+    time::UnixTime,
+};
+
+impl Store {
+    /// The key ring.
+    pub fn ring(&self) -> Result<KeyRing, StoreFault> {
+        let keys = ring_keys(&self.db).map_err(|error| self.fault(error))?;
+        KeyRing::new(keys)
+            .map_err(|_| self.damaged("its key ring has a kid twice, or two keys that sign"))
+    }
+
+    /// What is known about the revocation of a key; never [`Revocation::NotChecked`].
+    pub fn revocation(&self, id: KeyId) -> Result<Revocation, StoreFault> {
+        let found = self
+            .db
+            .query_row(
+                "SELECT at, cause, reason FROM revocation WHERE jti = ?",
+                [id.to_string()],
+                |row| revoked(row, 0),
+            )
+            .optional()
+            .map_err(|error| self.fault(error))?;
+        Ok(found.map_or(Revocation::None, Revocation::Revoked))
+    }
+
+    /// How the server key file stands to the key that signs. Nothing is changed.
+    pub fn key_file(&self, signing: &PublicKey) -> KeyFile {
+        match find_server_key(&self.home, signing) {
+            Ok(Found::InPlace(_)) => KeyFile::InPlace,
+            Ok(Found::Staged(_)) => KeyFile::RenameUnfinished,
+            Err(fault) => KeyFile::Unusable(fault),
+        }
+    }
+}
+
+/// How the server key file stands.
+#[derive(Debug)]
+pub enum KeyFile {
+    /// As it should.
+    InPlace,
+    /// An interrupted command left it under its other name; the next signing command mends it.
+    RenameUnfinished,
+    /// It is missing, or may not be used.
+    Unusable(StoreFault),
+}
+
+/// The server key that the ring says signs, and where it was found.
+pub(super) enum Found {
+    InPlace(ServerKey),
+    Staged(ServerKey),
+}
+
+/// Looks for a server key in its place, then where an interrupted command may have left it.
+pub(super) fn find_server_key(home: &Home, signing: &PublicKey) -> Result<Found, StoreFault> {
+    let path = home.server_key();
+    let in_place = read_server_key(home, false, signing);
+    if let Ok(Some(server_key)) = in_place {
+        return Ok(Found::InPlace(server_key));
+    }
+    if let Ok(Some(server_key)) = read_server_key(home, true, signing) {
+        return Ok(Found::Staged(server_key));
+    }
+    in_place.and(Err(StoreFault::KeyFileMissing { path }))
+}
+
+fn read_server_key(
+    home: &Home,
+    staged: bool,
+    signing: &PublicKey,
+) -> Result<Option<ServerKey>, StoreFault> {
+    let path = if staged { home.staged_server_key(signing.kid()) } else { home.server_key() };
+    let Some(pem) = files::read_secret(&path)? else { return Ok(None) };
+    match ServerKey::from_pem(&pem) {
+        Ok(server_key) if server_key.public() == *signing => Ok(Some(server_key)),
+        Ok(_) => Err(StoreFault::KeyFileStrange { path, database: home.database() }),
+        Err(why) => Err(StoreFault::KeyFileUnreadable { path, why }),
+    }
+}
+
+pub(super) fn ring_keys(db: &Connection) -> rusqlite::Result<Vec<RingKey>> {
+    db.prepare_cached("SELECT public, created_at, retired_at, until, dead_at FROM server_key")?
+        .query_map((), |row| {
+            let public = PublicKey::from_bytes(&row.get(0)?).map_err(|_| unfit(0, "a weak key"))?;
+            let standing = match (moment(row, 2)?, moment(row, 3)?, moment(row, 4)?) {
+                (_, _, Some(at)) => Standing::Dead { at },
+                (Some(at), Some(until), None) => Standing::Retired { at, until },
+                _ => {
+                    let since = moment(row, 1)?.ok_or_else(|| unfit(1, "no instant"))?;
+                    Standing::Signing { since }
+                }
+            };
+            Ok(RingKey { public, standing })
+        })?
+        .collect()
+}
+
+/// The revocation in three columns from this one on.
+pub(super) fn revoked(row: &Row<'_>, first: usize) -> rusqlite::Result<Revoked> {
+    let at = moment(row, first)?.ok_or_else(|| unfit(first, "no instant"))?;
+    let cause = match row.get_ref(first + 1)?.as_str()? {
+        "undelivered" => Cause::Undelivered,
+        _ => Cause::Operator(row.get::<_, Option<String>>(first + 2)?.map(Label::kept)),
+    };
+    Ok(Revoked { at, cause })
+}
+
+/// The instant in a column, if it has one.
+pub(super) fn moment(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<UnixTime>> {
+    row.get::<_, Option<i64>>(column)?
+        .map(|secs| {
+            UnixTime::from_secs(secs).ok_or_else(|| unfit(column, "an instant out of range"))
+        })
+        .transpose()
+}
+
+/// A column that does not hold what we wrote.
+pub(super) fn unfit(column: usize, what: &'static str) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Null, what.into())
+}

@@ -1,0 +1,276 @@
+//! May this key do this, now? Nothing here reads a clock or a file.
+
+use crate::{
+    key::{Claims, KeyId, Malformed, Party, SignedKey, UnverifiedKey},
+    keyring::{KeyRing, Standing},
+    namespace::Namespaces,
+    revocations::{Revocation, Revoked},
+    scope::Scope,
+    signing::Kid,
+    time::UnixTime,
+};
+
+/// How far ahead of our clock another may have signed, in seconds.
+const SKEW: u64 = 60;
+
+/// What keys are held to.
+#[derive(Clone, Debug)]
+pub struct Verifier {
+    /// The server keys that are known.
+    pub ring: KeyRing,
+    /// Who must have issued a key, if that is configured.
+    pub issuer: Option<Party>,
+    /// Whom a key must be meant for, if that is configured.
+    pub audience: Option<Party>,
+}
+
+impl Verifier {
+    /// Steps 2 and 3: a known server key signed it. Only now may its claims be read.
+    pub fn authenticate(&self, key: UnverifiedKey) -> Result<SignedKey, Refusal> {
+        let kid = key.kid();
+        let server_key = self.ring.find(kid).ok_or(Refusal::UnknownServerKey { kid })?;
+        key.signed_by(&server_key.public).map_err(|_| Refusal::BadSignature)
+    }
+
+    /// Steps 4 to 8: it is trusted, meant for us, alive, and not revoked.
+    pub fn verify(
+        &self,
+        key: SignedKey,
+        revocation: Revocation,
+        now: UnixTime,
+    ) -> Result<VerifiedKey, Refusal> {
+        let claims = key.claims();
+        self.check_standing(key.kid(), claims.iat, now)?;
+        self.check_audience(claims)?;
+        if let Some(from) = claims.nbf.filter(|nbf| now < *nbf) {
+            return Err(Refusal::NotYetValid { from });
+        }
+        if now.until(claims.iat) > SKEW {
+            return Err(Refusal::NotYetValid { from: claims.iat });
+        }
+        if let Some(at) = claims.exp.filter(|exp| *exp <= now) {
+            return Err(Refusal::Expired { at });
+        }
+        match revocation {
+            Revocation::NotChecked | Revocation::None => {}
+            Revocation::Revoked(revoked) => {
+                return Err(Refusal::Revoked { id: claims.jti, revoked });
+            }
+        }
+        Ok(VerifiedKey { claims: key.into_claims() })
+    }
+
+    fn check_standing(&self, kid: Kid, iat: UnixTime, now: UnixTime) -> Result<(), Refusal> {
+        let server_key = self.ring.find(kid).ok_or(Refusal::UnknownServerKey { kid })?;
+        match server_key.standing {
+            Standing::Published | Standing::Signing { .. } => Ok(()),
+            Standing::Retired { at, until } if now < until && iat <= at => Ok(()),
+            Standing::Retired { until, .. } if until <= now => {
+                Err(Refusal::ServerKeyReset { kid, at: until })
+            }
+            Standing::Retired { at, .. } | Standing::Dead { at } => {
+                Err(Refusal::ServerKeyReset { kid, at })
+            }
+        }
+    }
+
+    fn check_audience(&self, claims: &Claims) -> Result<(), Refusal> {
+        if self.issuer.is_some() && claims.iss != self.issuer {
+            return Err(Refusal::WrongIssuer { expected: self.issuer.clone() });
+        }
+        if claims.aud != self.audience {
+            return Err(Refusal::WrongAudience { expected: self.audience.clone() });
+        }
+        Ok(())
+    }
+}
+
+/// A key that holds: signed, trusted, in time and not revoked.
+#[derive(Clone, Debug)]
+pub struct VerifiedKey {
+    claims: Claims,
+}
+
+impl VerifiedKey {
+    /// What it says.
+    pub fn claims(&self) -> &Claims {
+        &self.claims
+    }
+
+    /// Step 10: it opens these namespaces and allows these operations. What is not asked for is
+    /// not judged.
+    pub fn enter(
+        &self,
+        namespaces: Option<&Namespaces>,
+        scope: Option<&Scope>,
+    ) -> Result<Grant, Refusal> {
+        if let Some(required) = namespaces.filter(|asked| !self.claims.namespace.cover(asked)) {
+            return Err(Refusal::WrongNamespace {
+                required: required.clone(),
+                opens: self.claims.namespace.clone(),
+            });
+        }
+        if let Some(required) = scope.filter(|asked| !self.claims.scope.covers(asked)) {
+            return Err(Refusal::WrongScope {
+                required: required.clone(),
+                allows: self.claims.scope.clone(),
+            });
+        }
+        Ok(Grant { id: self.claims.jti })
+    }
+}
+
+/// Leave to act in the namespaces and operations that were asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Grant {
+    id: KeyId,
+}
+
+impl Grant {
+    /// The key that was granted it.
+    pub fn id(&self) -> KeyId {
+        self.id
+    }
+}
+
+/// Why a key is turned away.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Refusal {
+    /// The signature does not hold.
+    BadSignature,
+    /// It is over.
+    Expired {
+        /// Since then.
+        at: UnixTime,
+    },
+    /// It is not written as a key is.
+    Malformed(Malformed),
+    /// It is not alive yet, or comes from the future.
+    NotYetValid {
+        /// When it will be, or says that it was issued.
+        from: UnixTime,
+    },
+    /// It was cut off.
+    Revoked {
+        /// The key.
+        id: KeyId,
+        /// When and why.
+        revoked: Revoked,
+    },
+    /// The server key that signed it does not count, or not for it.
+    ServerKeyReset {
+        /// The server key.
+        kid: Kid,
+        /// Since when.
+        at: UnixTime,
+    },
+    /// No known server key has this name.
+    UnknownServerKey {
+        /// The name.
+        kid: Kid,
+    },
+    /// It is meant for somebody else.
+    WrongAudience {
+        /// Whom it would have to be meant for; none when it may not say.
+        expected: Option<Party>,
+    },
+    /// Somebody else issued it.
+    WrongIssuer {
+        /// Who would have to.
+        expected: Option<Party>,
+    },
+    /// It does not open what was asked for.
+    WrongNamespace {
+        /// What was asked for.
+        required: Namespaces,
+        /// What it opens.
+        opens: Namespaces,
+    },
+    /// It does not allow what was asked for.
+    WrongScope {
+        /// What was asked for.
+        required: Scope,
+        /// What it allows.
+        allows: Scope,
+    },
+}
+
+impl From<Malformed> for Refusal {
+    fn from(malformed: Malformed) -> Self {
+        Self::Malformed(malformed)
+    }
+}
+
+/// The steps of a verification, in their order.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Step {
+    /// The key has its one spelling.
+    Spelling,
+    /// Its server key is known.
+    ServerKey,
+    /// The signature holds.
+    Signature,
+    /// The server key counts.
+    Standing,
+    /// Issuer and audience are the configured ones.
+    Audience,
+    /// It is alive already.
+    Start,
+    /// It is not over.
+    End,
+    /// It is not revoked.
+    Revocation,
+    /// It opens the namespaces asked for.
+    Namespace,
+    /// It allows the operations asked for.
+    Scope,
+}
+
+impl Step {
+    /// All of them, in their order.
+    pub const ALL: [Step; 10] = [
+        Step::Spelling,
+        Step::ServerKey,
+        Step::Signature,
+        Step::Standing,
+        Step::Audience,
+        Step::Start,
+        Step::End,
+        Step::Revocation,
+        Step::Namespace,
+        Step::Scope,
+    ];
+}
+
+impl Refusal {
+    /// Where it was turned away.
+    pub fn step(&self) -> Step {
+        match self {
+            Refusal::BadSignature => Step::Signature,
+            Refusal::Expired { .. } => Step::End,
+            Refusal::Malformed(_) => Step::Spelling,
+            Refusal::NotYetValid { .. } => Step::Start,
+            Refusal::Revoked { .. } => Step::Revocation,
+            Refusal::ServerKeyReset { .. } => Step::Standing,
+            Refusal::UnknownServerKey { .. } => Step::ServerKey,
+            Refusal::WrongAudience { .. } | Refusal::WrongIssuer { .. } => Step::Audience,
+            Refusal::WrongNamespace { .. } => Step::Namespace,
+            Refusal::WrongScope { .. } => Step::Scope,
+        }
+    }
+
+    /// The verdict, as programs are told it.
+    pub fn verdict(&self) -> &'static str {
+        match self {
+            Refusal::BadSignature => "bad_signature",
+            Refusal::Expired { .. } => "expired",
+            Refusal::Malformed(_) => "malformed",
+            Refusal::NotYetValid { .. } => "not_yet_valid",
+            Refusal::Revoked { .. } | Refusal::ServerKeyReset { .. } => "revoked",
+            Refusal::UnknownServerKey { .. } => "unknown_server_key",
+            Refusal::WrongAudience { .. } | Refusal::WrongIssuer { .. } => "wrong_audience",
+            Refusal::WrongNamespace { .. } => "wrong_namespace",
+            Refusal::WrongScope { .. } => "wrong_scope",
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! The world outside: clock, dice, streams, environment and home. Everything else is told of it.
+
+use std::{
+    ffi::OsString,
+    io::{self, IsTerminal, Read, Write},
+    path::PathBuf,
+    time::SystemTime,
+};
+
+use directories::ProjectDirs;
+
+use crate::{files, files::Home, time::UnixTime};
+
+/// What a command meets outside.
+pub struct World<'w> {
+    /// The moment of this command: the clock is read once.
+    pub now: UnixTime,
+    /// Fills bytes with chance.
+    pub entropy: &'w mut dyn FnMut(&mut [u8]),
+    /// What the environment says.
+    pub env: &'w dyn Fn(&str) -> Option<OsString>,
+    /// Who runs the command, for the audit.
+    pub who: String,
+    /// Standard input.
+    pub stdin: &'w mut dyn Read,
+    /// Standard output: the answer and nothing else.
+    pub stdout: &'w mut dyn Write,
+    /// Standard error: what is said about the answer.
+    pub stderr: &'w mut dyn Write,
+    /// Whether standard output is a terminal.
+    pub stdout_is_terminal: bool,
+    /// Whether standard error is a terminal.
+    pub stderr_is_terminal: bool,
+}
+
+/// Runs an act in the real world; none if its clock is before 1970 or past the year 9999.
+pub fn real<T>(act: impl FnOnce(&mut World<'_>) -> T) -> Option<T> {
+    let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok()?;
+    let (mut stdin, mut stdout, mut stderr) = (io::stdin(), io::stdout(), io::stderr());
+    Some(act(&mut World {
+        now: UnixTime::from_secs(i64::try_from(since_1970.as_secs()).ok()?)?,
+        entropy: &mut |bytes| {
+            getrandom::fill(bytes).expect("the system has a random number generator");
+        },
+        env: &|name| std::env::var_os(name),
+        who: who(),
+        stdout_is_terminal: stdout.is_terminal(),
+        stderr_is_terminal: stderr.is_terminal(),
+        stdin: &mut stdin,
+        stdout: &mut stdout,
+        stderr: &mut stderr,
+    }))
+}
+
+fn who() -> String {
+    let uid = files::effective_uid();
+    match std::env::var("SUDO_UID") {
+        Ok(sudo) if sudo.parse::<u32>().is_ok() => format!("uid {uid}, sudo from uid {sudo}"),
+        Ok(_) | Err(_) => format!("uid {uid}"),
+    }
+}
+
+impl World<'_> {
+    /// Where configuration and data live: in `named`, or in `MSB_HOME`, or where this platform
+    /// keeps them; none if this user has no home.
+    pub fn home(&self, named: Option<PathBuf>) -> Option<Home> {
+        let from_env =
+            || (self.env)("MSB_HOME").filter(|value| !value.is_empty()).map(PathBuf::from);
+        if let Some(directory) = named.or_else(from_env) {
+            return Some(Home::named(directory));
+        }
+        let directories = ProjectDirs::from("", "", "msb")?;
+        Some(Home {
+            config: directories.config_dir().to_owned(),
+            data: directories.data_dir().to_owned(),
+            named: false,
+        })
+    }
+
+    /// Says the answer, or part of it, and makes sure that it has arrived.
+    pub fn answer(&mut self, text: &str) -> io::Result<()> {
+        self.stdout.write_all(text.as_bytes())?;
+        self.stdout.flush()
+    }
+
+    /// Says something about the answer, and makes sure that it has arrived.
+    pub fn remark(&mut self, text: &str) -> io::Result<()> {
+        self.stderr.write_all(text.as_bytes())?;
+        self.stderr.flush()
+    }
+
+    /// Whether a variable is set to something.
+    pub fn has_env(&self, name: &str) -> bool {
+        (self.env)(name).is_some_and(|value| !value.is_empty())
+    }
+}

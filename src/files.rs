@@ -52,6 +52,11 @@ impl Home {
         self.data.join("msb.db")
     }
 
+    /// SQLite's log of what is not in the database yet.
+    pub fn database_log(&self) -> PathBuf {
+        self.data.join("msb.db-wal")
+    }
+
     /// Makes both directories, unless root would write into somebody else's home by mistake.
     pub fn make(&self) -> Result<(), FileFault> {
         for directory in [&self.config, &self.data] {
@@ -82,6 +87,11 @@ pub fn exists(path: &Path) -> Result<bool, FileFault> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(Fault::from(error).at(path)),
     }
+}
+
+/// How long a file is, in bytes, if it is there.
+pub fn length(path: &Path) -> Option<u64> {
+    fs::metadata(path).ok().map(|metadata| metadata.len())
 }
 
 /// Opens a file that is named to us, of whatever kind.

@@ -55,13 +55,20 @@ pub fn keys(
     act: Act<'_>,
     entropy: &mut dyn FnMut(&mut [u8]),
 ) -> Result<Issued, IssueFault> {
-    let first_server_key = make_first_server_key(store, act, entropy)?;
-    let change = store.change(act)?;
+    let mut change = store.change(act)?;
     let ring = change.ring()?;
-    let signing = ring.signing().ok_or(IssueFault::NothingSigns)?.0.clone();
-    let server_key = change.server_key(&signing)?;
-    let verifier =
-        Verifier { ring, issuer: request.issuer.clone(), audience: request.audience.clone() };
+    let first_server_key = ring.is_empty();
+    let server_key = match ring.signing() {
+        Some((signing, _)) => change.server_key(signing)?,
+        None if first_server_key => change.add_first_server_key(ServerKey::generate(entropy))?,
+        None => return Err(IssueFault::NothingSigns),
+    };
+    let kid = server_key.public().kid();
+    let verifier = Verifier {
+        ring: change.ring()?,
+        issuer: request.issuer.clone(),
+        audience: request.audience.clone(),
+    };
     let mut keys = Vec::with_capacity(request.count as usize);
     for _ in 0..request.count {
         let mut id = KeyId::draw(entropy);
@@ -69,34 +76,16 @@ pub fn keys(
             id = KeyId::draw(entropy);
         }
         let sealed = key::seal(request.claims(id, act.at), &server_key, &request.prefix)?;
-        change.record(&request.entry(id, signing.kid(), act.at, sealed.sha256))?;
+        change.record(&request.entry(id, kid, act.at, sealed.sha256))?;
         // A key may begin later, but none is handed out that can never hold.
         let begins = request.not_before.map_or(act.at, |nbf| nbf.max(act.at));
         verifier.verify(sealed.key, Revocation::None, begins)?;
         keys.push((id, sealed.text));
     }
-    let issued = Issued { keys, kid: signing.kid(), first_server_key };
+    let issued = Issued { keys, kid, first_server_key };
     change.audit("issue", &issued.subject())?;
     change.commit()?;
     Ok(issued)
-}
-
-fn make_first_server_key(
-    store: &mut Store,
-    act: Act<'_>,
-    entropy: &mut dyn FnMut(&mut [u8]),
-) -> Result<bool, StoreFault> {
-    if !store.ring()?.is_empty() {
-        return Ok(false);
-    }
-    let mut change = store.change(act)?;
-    // Somebody may have been quicker.
-    if !change.ring()?.is_empty() {
-        return Ok(false);
-    }
-    change.add_first_server_key(&ServerKey::generate(entropy))?;
-    change.commit()?;
-    Ok(true)
 }
 
 impl Issued {

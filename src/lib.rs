@@ -24,16 +24,17 @@
 //! ```text
 //! ed25519_dalek     signing
 //! rusqlite          store
-//! std::fs           files
+//! PRAGMA            store
+//! fs::              files
 //! toml::            config
 //! getrandom         world
 //! SystemTime::now   world
-//! std::env          world
+//! env::             world
 //! directories::     world
 //! clap              cli
 //! comfy_table       cli
-//! chrono            time
-//! base64            key signing
+//! chrono::          time
+//! base64::          key signing
 //! rustix            files
 //! ```
 //!

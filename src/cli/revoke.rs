@@ -119,7 +119,7 @@ fn revoke(
     let change = store.change(act)?;
     for target in targets {
         if change.revoke(target.id, &revoked)? {
-            change.audit_trust("revoke", &target.id.to_string())?;
+            change.audit_trust("revoke", &format!("key {}", target.id))?;
         }
     }
     Ok(change.commit()?)

@@ -1,6 +1,10 @@
 //! Where a key comes from: KEY, `--key-file`, `MSB_API_KEY_FILE`, `MSB_API_KEY`, in this order.
 
-use std::{fmt, io::Read, path::{Path, PathBuf}};
+use std::{
+    fmt,
+    io::Read,
+    path::{Path, PathBuf},
+};
 
 use zeroize::Zeroizing;
 

@@ -15,12 +15,15 @@ pub use jwk::NotAJwk;
 pub use pem::NotAPem;
 
 /// An Ed25519 pair that signs keys (RFC 8032). Wiped from memory when dropped.
-pub struct ServerKey(SigningKey);
+pub struct ServerKey {
+    pair: SigningKey,
+    public: PublicKey,
+}
 
 impl ServerKey {
     /// The key that grows from this seed (RFC 8032 section 5.1.5).
     pub fn from_seed(seed: &[u8; 32]) -> Self {
-        Self(SigningKey::from_bytes(seed))
+        Self::from(SigningKey::from_bytes(seed))
     }
 
     /// A new key out of these dice.
@@ -31,13 +34,20 @@ impl ServerKey {
     }
 
     /// What others verify with.
-    pub fn public(&self) -> PublicKey {
-        PublicKey::checked(self.0.verifying_key()).expect("a clamped scalar gives no weak point")
+    pub fn public(&self) -> &PublicKey {
+        &self.public
     }
 
     /// The signature of this key over these bytes (RFC 8032 section 5.1.6).
     pub fn sign(&self, message: &[u8]) -> [u8; 64] {
-        self.0.sign(message).to_bytes()
+        self.pair.sign(message).to_bytes()
+    }
+}
+
+impl From<SigningKey> for ServerKey {
+    fn from(pair: SigningKey) -> Self {
+        let public = PublicKey::checked(pair.verifying_key());
+        Self { pair, public: public.expect("a clamped scalar gives no point of small order") }
     }
 }
 

@@ -14,7 +14,7 @@ use super::{PublicKey, ServerKey};
 impl ServerKey {
     /// Writes PKCS#8 version 1, the seed alone: version 2 is more than OpenSSL 3.0 can read.
     pub fn to_pem(&self) -> Zeroizing<String> {
-        KeypairBytes { secret_key: self.0.to_bytes(), public_key: None }
+        KeypairBytes { secret_key: self.pair.to_bytes(), public_key: None }
             .to_pkcs8_pem(LineEnding::LF)
             .expect("32 bytes have a PKCS#8 form")
     }
@@ -22,7 +22,7 @@ impl ServerKey {
     /// Reads PKCS#8 version 1 or 2; a public key in it must be that of the seed.
     pub fn from_pem(text: &str) -> Result<Self, NotAPem> {
         expect_label(text, "PRIVATE KEY")?;
-        SigningKey::from_pkcs8_pem(text).map(Self).map_err(|_| NotAPem::NotEd25519)
+        SigningKey::from_pkcs8_pem(text).map(Self::from).map_err(|_| NotAPem::NotEd25519)
     }
 }
 

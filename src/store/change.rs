@@ -1,9 +1,11 @@
 //! One act that changes what is kept: all of it or nothing, and on the disk when it is said.
 
-use rusqlite::{Transaction, TransactionBehavior, params};
+use std::{cell::Cell, time::Duration};
+
+use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
 use super::{
-    Store, StoreFault,
+    PATIENCE, Store, StoreFault,
     trust::{self, Found},
 };
 use crate::{
@@ -27,39 +29,36 @@ pub struct Act<'a> {
 
 /// A change that nobody sees until it is committed, and that is undone when dropped.
 pub struct Change<'s> {
+    store: &'s Store,
     tx: Transaction<'s>,
-    home: &'s Home,
     act: Act<'s>,
     staged: Option<Kid>,
+    changes_trust: Cell<bool>,
 }
 
 impl Store {
     /// Begins a change. Others wait until it is over.
     pub fn change<'s>(&'s mut self, act: Act<'s>) -> Result<Change<'s>, StoreFault> {
-        let home = &self.home;
-        let tx = self.db.transaction_with_behavior(TransactionBehavior::Immediate);
-        let tx = tx.map_err(|error| StoreFault::of(error, home))?;
-        Ok(Change { tx, home, act, staged: None })
+        let store = &*self;
+        let tx = Transaction::new_unchecked(&store.db, TransactionBehavior::Immediate)
+            .map_err(|error| store.fault(error))?;
+        Ok(Change { store, tx, act, staged: None, changes_trust: Cell::new(false) })
     }
 }
 
 impl Change<'_> {
     /// The key ring, as no other process can change it now.
     pub fn ring(&self) -> Result<KeyRing, StoreFault> {
-        let keys = trust::ring_keys(&self.tx).map_err(|error| self.fault(error))?;
-        KeyRing::new(keys).map_err(|_| StoreFault::Damaged {
-            path: self.home.database(),
-            what: "its key ring has a kid twice, or two keys that sign".to_owned(),
-        })
+        self.store.ring()
     }
 
     /// The server key that signs, from its file; finishes the rename of an interrupted command.
     pub fn server_key(&self, signing: &PublicKey) -> Result<ServerKey, StoreFault> {
-        match trust::find_server_key(self.home, signing)? {
+        match trust::find_server_key(&self.store.home, signing)? {
             Found::InPlace(server_key) => Ok(server_key),
             Found::Staged(server_key) => {
-                let staged = self.home.staged_server_key(signing.kid());
-                files::rename(&staged, &self.home.server_key())?;
+                let staged = self.store.home.staged_server_key(signing.kid());
+                files::rename(&staged, &self.store.home.server_key())?;
                 Ok(server_key)
             }
         }
@@ -67,10 +66,10 @@ impl Change<'_> {
 
     /// Puts the first server key into an empty ring. Its file waits under another name until the
     /// commit, which is the moment: before it there is no key, after it there is.
-    pub fn add_first_server_key(&mut self, server_key: &ServerKey) -> Result<(), StoreFault> {
-        let path = self.home.server_key();
+    pub fn add_first_server_key(&mut self, server_key: ServerKey) -> Result<ServerKey, StoreFault> {
+        let path = self.store.home.server_key();
         if files::exists(&path)? {
-            let database = self.home.database();
+            let database = self.store.home.database();
             return Err(StoreFault::RevocationsLost { left: path, database });
         }
         for stray in files::siblings(&path)? {
@@ -78,13 +77,14 @@ impl Change<'_> {
         }
         let public = server_key.public();
         let kid = public.kid();
-        files::write(&self.home.staged_server_key(kid), server_key.to_pem().as_bytes())?;
+        files::write(&self.store.home.staged_server_key(kid), server_key.to_pem().as_bytes())?;
         self.run(
             "INSERT INTO server_key (kid, public, created_at) VALUES (?, ?, ?)",
             params![kid.to_string(), public.as_bytes(), self.act.at.secs()],
         )?;
         self.staged = Some(kid);
-        self.audit_trust("create server key", &kid.to_string())
+        self.audit_trust("create server key", &format!("server key {kid}"))?;
+        Ok(server_key)
     }
 
     /// Whether a key of this id was ever handed out or revoked.
@@ -146,6 +146,7 @@ impl Change<'_> {
 
     /// Notes an act that changes trust, under the next number.
     pub fn audit_trust(&self, act: &str, subject: &str) -> Result<(), StoreFault> {
+        self.changes_trust.set(true);
         let next = "UPDATE trust SET seq = seq + 1 RETURNING seq";
         let seq: i64 =
             self.tx.query_row(next, (), |row| row.get(0)).map_err(|error| self.fault(error))?;
@@ -157,12 +158,16 @@ impl Change<'_> {
 
     /// Makes it so: on the disk when this returns.
     pub fn commit(self) -> Result<(), StoreFault> {
-        let home = self.home;
-        self.tx.commit().map_err(|error| StoreFault::of(error, home))?;
-        match self.staged {
-            Some(kid) => Ok(files::rename(&home.staged_server_key(kid), &home.server_key())?),
-            None => Ok(()),
+        let Store { db, home } = self.store;
+        let fold = self.changes_trust.get() || log_is_long(home);
+        self.tx.commit().map_err(|error| self.store.fault(error))?;
+        if let Some(kid) = self.staged {
+            files::rename(&home.staged_server_key(kid), &home.server_key())?;
         }
+        if fold {
+            fold_log(db);
+        }
+        Ok(())
     }
 
     fn run(&self, sql: &str, values: impl rusqlite::Params) -> Result<(), StoreFault> {
@@ -174,6 +179,23 @@ impl Change<'_> {
     }
 
     fn fault(&self, error: rusqlite::Error) -> StoreFault {
-        StoreFault::of(error, self.home)
+        self.store.fault(error)
     }
+}
+
+/// How long SQLite's log may grow, in bytes. Whoever opens the database reads the whole log, so
+/// it is kept short; folding it costs two more syncs, so it is not folded each time.
+const LOG_LENGTH: u64 = 256 << 10;
+
+fn log_is_long(home: &Home) -> bool {
+    files::length(&home.database_log()).is_some_and(|length| length > LOG_LENGTH)
+}
+
+/// Folds SQLite's log into the database, so that a copy of that one file has every revocation.
+/// Readers may be in the way; then the next change does it.
+fn fold_log(db: &Connection) {
+    let _ = db
+        .busy_timeout(Duration::ZERO)
+        .and_then(|()| db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |_| Ok(())));
+    let _ = db.busy_timeout(PATIENCE);
 }

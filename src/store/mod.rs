@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags, config::DbConfig};
 
 use crate::{
     files::{self, DirectoryLock, FileFault, Home},
@@ -63,7 +63,8 @@ impl Store {
         let db = Connection::open_with_flags(&path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)
             .map_err(explain)?;
         let store = Self { db, home: home.clone() };
-        store.begin().map_err(explain)??;
+        store.settle(purpose).map_err(explain)?;
+        store.check_version()?;
         Ok(Some(store))
     }
 
@@ -107,8 +108,7 @@ impl Store {
 
     /// Without a database nothing else of ours may be there either: else revocations are lost.
     fn never_was(home: &Home) -> Result<(), StoreFault> {
-        let log = home.data.join("msb.db-wal");
-        for left in [home.server_key(), log] {
+        for left in [home.server_key(), home.database_log()] {
             if files::exists(&left)? {
                 return Err(StoreFault::RevocationsLost { left, database: home.database() });
             }
@@ -116,19 +116,30 @@ impl Store {
         Ok(())
     }
 
-    fn begin(&self) -> rusqlite::Result<Result<(), StoreFault>> {
+    fn settle(&self, purpose: Purpose) -> rusqlite::Result<()> {
         self.db.busy_timeout(PATIENCE)?;
-        self.db.execute_batch("PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF")?;
-        let marks = "SELECT * FROM pragma_application_id(), pragma_user_version()";
-        let (application, version) = self
-            .db
-            .query_row(marks, (), |row| Ok((row.get::<_, i32>(0)?, row.get::<_, i32>(1)?)))?;
+        match purpose {
+            // One snapshot of all that a command reads.
+            Purpose::Read => self.db.execute_batch("BEGIN"),
+            Purpose::Write => {
+                // Changes fold the log themselves, when it is worth it.
+                self.db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+                self.db.execute_batch("PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0")
+            }
+        }
+    }
+
+    fn check_version(&self) -> Result<(), StoreFault> {
+        let mark = |name| {
+            let found = self.db.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
+            found.map_err(|error| self.fault(error))
+        };
         let path = self.home.database();
-        Ok(match (application, version) {
+        match (mark("application_id")?, mark("user_version")?) {
             (APPLICATION_ID, SCHEMA_VERSION) => Ok(()),
             (APPLICATION_ID, version) => Err(StoreFault::OtherVersion { path, version }),
             _ => Err(StoreFault::Damaged { path, what: "it is not a database of msb".to_owned() }),
-        })
+        }
     }
 
     fn fault(&self, error: rusqlite::Error) -> StoreFault {

@@ -83,13 +83,13 @@ fn read_server_key(
     let path = if staged { home.staged_server_key(signing.kid()) } else { home.server_key() };
     let Some(pem) = files::read_secret(&path)? else { return Ok(None) };
     match ServerKey::from_pem(&pem) {
-        Ok(server_key) if server_key.public() == *signing => Ok(Some(server_key)),
+        Ok(server_key) if server_key.public() == signing => Ok(Some(server_key)),
         Ok(_) => Err(StoreFault::KeyFileStrange { path, database: home.database() }),
         Err(why) => Err(StoreFault::KeyFileUnreadable { path, why }),
     }
 }
 
-pub(super) fn ring_keys(db: &Connection) -> rusqlite::Result<Vec<RingKey>> {
+fn ring_keys(db: &Connection) -> rusqlite::Result<Vec<RingKey>> {
     db.prepare_cached("SELECT public, created_at, retired_at, until, dead_at FROM server_key")?
         .query_map((), |row| {
             let public = PublicKey::from_bytes(&row.get(0)?).map_err(|_| unfit(0, "a weak key"))?;

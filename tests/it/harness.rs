@@ -1,0 +1,216 @@
+//! A world that stands still: commands run whole, in process, with a frozen clock and counted dice.
+
+use std::{
+    collections::HashMap,
+    ffi::OsString,
+    fs,
+    io::{self, Write},
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicU32, Ordering},
+};
+
+use msb::{time::UnixTime, world::World};
+
+/// 2026-11-23T10:00:00Z, a Monday.
+pub const NOW: i64 = 1_795_428_000;
+
+/// A directory that goes when it is dropped.
+pub struct Scratch(pub PathBuf);
+
+impl Scratch {
+    pub fn new() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("msb-test-{}-{count}", std::process::id()));
+        fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A home, and the world around it.
+pub struct Msb {
+    pub scratch: Scratch,
+    pub now: i64,
+    pub env: HashMap<String, OsString>,
+    pub stdin: Vec<u8>,
+    pub terminal: bool,
+    /// How many bytes each stream takes before it fails, and how.
+    pub stdout_fails: Option<io::ErrorKind>,
+    pub stderr_fails: Option<io::ErrorKind>,
+    dice: u8,
+}
+
+/// What a command did.
+#[derive(Debug)]
+pub struct Ran {
+    pub exit: u8,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Msb {
+    /// Nothing was ever kept here.
+    pub fn new() -> Self {
+        let scratch = Scratch::new();
+        let home = scratch.path("home").into_os_string();
+        Self {
+            scratch,
+            now: NOW,
+            env: HashMap::from([("MSB_HOME".to_owned(), home)]),
+            stdin: vec![],
+            terminal: false,
+            stdout_fails: None,
+            stderr_fails: None,
+            dice: 0,
+        }
+    }
+
+    /// A server key was made, for a key that was thrown away.
+    pub fn with_server_key() -> Self {
+        let mut msb = Self::new();
+        msb.key("");
+        msb
+    }
+
+    pub fn home(&self) -> PathBuf {
+        PathBuf::from(&self.env["MSB_HOME"])
+    }
+
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.home().join(name)
+    }
+
+    /// Issues a key with these flags and answers its text.
+    pub fn key(&mut self, flags: &str) -> String {
+        let ran = self.run(&format!("server keygen {flags}"));
+        assert_eq!(ran.exit, 0, "{}", ran.stderr);
+        ran.stdout.trim_end().to_owned()
+    }
+
+    /// Runs a command; single quotes keep words together.
+    pub fn run(&mut self, line: &str) -> Ran {
+        self.run_words(&words(line))
+    }
+
+    pub fn run_words(&mut self, words: &[impl AsRef<str>]) -> Ran {
+        let mut stdin = self.stdin.as_slice();
+        let mut stdout = Stream { taken: vec![], fails: self.stdout_fails };
+        let mut stderr = Stream { taken: vec![], fails: self.stderr_fails };
+        let dice = &mut self.dice;
+        let mut entropy = |bytes: &mut [u8]| {
+            for byte in bytes {
+                *byte = *dice;
+                *dice = dice.wrapping_add(1);
+            }
+        };
+        let args = ["msb"].into_iter().chain(words.iter().map(AsRef::as_ref)).map(OsString::from);
+        let exit = msb::cli::run(
+            args,
+            &mut World {
+                now: UnixTime::from_secs(self.now).unwrap(),
+                entropy: &mut entropy,
+                env: &|name| self.env.get(name).cloned(),
+                who: "uid 0".to_owned(),
+                stdin: &mut stdin,
+                stdout: &mut stdout,
+                stderr: &mut stderr,
+                stdout_is_terminal: self.terminal,
+                stderr_is_terminal: self.terminal,
+            },
+        );
+        let text = |stream: Stream| String::from_utf8(stream.taken).unwrap();
+        Ran { exit: exit as u8, stdout: text(stdout), stderr: text(stderr) }
+    }
+
+    /// Runs a command and holds it to its exit code and both streams, in which keys are `msb_…`
+    /// and the scratch directory is `…`.
+    #[track_caller]
+    pub fn check(&mut self, line: &str, exit: u8, stdout: &str, stderr: &str) {
+        let ran = self.run(line);
+        let told = |text: &str| masked(text, &self.scratch.0);
+        let (out, err) = (told(&ran.stdout), told(&ran.stderr));
+        assert!(
+            (ran.exit, out.as_str(), err.as_str()) == (exit, stdout, stderr),
+            "msb {line}\nexit {}, expected {exit}\n--- stdout\n{out}--- expected\n{stdout}\
+             --- stderr\n{err}--- expected\n{stderr}",
+            ran.exit,
+        );
+    }
+
+    /// Holds a command to its exit code alone, and to printing no whole key.
+    #[track_caller]
+    pub fn fails(&mut self, line: &str, exit: u8) -> Ran {
+        let ran = self.run(line);
+        assert_eq!(ran.exit, exit, "msb {line}\n{}{}", ran.stdout, ran.stderr);
+        assert!(!ran.stderr.contains("msb_ey"), "a key on stderr: {}", ran.stderr);
+        ran
+    }
+}
+
+struct Stream {
+    taken: Vec<u8>,
+    fails: Option<io::ErrorKind>,
+}
+
+impl Write for Stream {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self.fails {
+            Some(kind) => Err(kind.into()),
+            None => self.taken.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+pub fn words(line: &str) -> Vec<String> {
+    let mut words = vec![];
+    for (index, part) in line.split('\'').enumerate() {
+        match index % 2 {
+            0 => words.extend(part.split_whitespace().map(str::to_owned)),
+            _ => words.push(part.to_owned()),
+        }
+    }
+    words
+}
+
+/// The text with keys as `msb_…` and the scratch directory as `…`.
+pub fn masked(text: &str, scratch: &Path) -> String {
+    let mut told = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find("msb_ey") {
+        told += &rest[..at];
+        told += "msb_…";
+        let in_key = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        rest = rest[at..].trim_start_matches(in_key);
+    }
+    (told + rest).replace(&scratch.display().to_string(), "…")
+}
+
+/// The seed that `Msb`'s first server key grows from.
+pub fn first_seed() -> [u8; 32] {
+    std::array::from_fn(|index| index as u8)
+}
+
+/// Third-party test data. Where it is absent the tests that need it say so; CI requires it.
+pub fn vectors() -> Option<PathBuf> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/vectors");
+    if path.is_dir() {
+        return Some(path);
+    }
+    assert!(std::env::var_os("CI").is_none(), "{} is required in CI", path.display());
+    eprintln!("SKIPPED: no third-party test data at {}", path.display());
+    None
+}

@@ -1,0 +1,16 @@
+//! Every promise of the program that needs more than one room.
+
+mod commands;
+mod faults;
+mod format;
+mod harness;
+mod house;
+mod mutants;
+mod peers;
+mod processes;
+mod properties;
+mod readme;
+mod rings;
+mod streams;
+mod usage;
+mod vectors;

@@ -246,9 +246,14 @@ impl Replacement {
         Ok(Self { path: path.to_owned(), beside, file, overwrite })
     }
 
-    /// Writes the whole content and takes the name.
-    pub fn finish(mut self, content: &[u8]) -> Result<(), FileFault> {
-        let placed = write_synced(&mut self.file, content).and_then(|()| {
+    /// Writes more of the content.
+    pub fn write(&mut self, content: &[u8]) -> Result<(), FileFault> {
+        self.file.write_all(content).map_err(|error| Fault::from(error).at(&self.path))
+    }
+
+    /// Takes the name, with all that was written.
+    pub fn finish(self) -> Result<(), FileFault> {
+        let placed = self.file.sync_all().and_then(|()| {
             if self.overwrite {
                 fs::rename(&self.beside, &self.path)
             } else {

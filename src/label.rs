@@ -90,3 +90,62 @@ pub enum NotALabel {
     /// A character that a reader cannot see.
     Unseen,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str, expected: Result<(), NotALabel>) {
+        assert_eq!(text.parse::<Label>().map(|_| ()), expected, "{text:?}");
+    }
+
+    #[test]
+    fn a_label_is_what_a_reader_sees() {
+        check("ci deploy, 3rd floor", Ok(()));
+        check("名前 Ünï ' \" \\", Ok(()));
+        check("", Err(NotALabel::Empty));
+        check("  ", Err(NotALabel::Empty));
+        check(" a", Err(NotALabel::Blank));
+        check("a ", Err(NotALabel::Blank));
+        for unseen in [
+            '\0',
+            '\u{7}',
+            '\u{8}',
+            '\t',
+            '\n',
+            '\r',
+            '\u{1b}',
+            '\u{7f}',
+            '\u{85}',
+            '\u{9b}',
+            '\u{ad}',
+            '\u{61c}',
+            '\u{200b}',
+            '\u{200d}',
+            '\u{200e}',
+            '\u{2028}',
+            '\u{2029}',
+            '\u{202e}',
+            '\u{2066}',
+            '\u{2069}',
+            '\u{feff}',
+            '\u{fe0f}',
+            '\u{3164}',
+            '\u{e0041}',
+        ] {
+            check(&format!("a{unseen}b"), Err(NotALabel::Unseen));
+        }
+    }
+
+    #[test]
+    fn a_label_has_at_most_128_characters() {
+        check(&"ü".repeat(128), Ok(()));
+        check(&"ü".repeat(129), Err(NotALabel::TooLong));
+    }
+
+    #[test]
+    fn what_was_kept_under_older_rules_is_escaped() {
+        let told = Label::kept("a\u{1b}[31m\u{202e}b".to_owned()).to_string();
+        assert_eq!(told, "a\\u{1b}[31m\\u{202e}b");
+    }
+}

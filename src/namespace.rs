@@ -151,3 +151,67 @@ pub enum NotANamespace {
     /// More than 32 names.
     TooMany,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str, expected: Result<(), NotANamespace>) {
+        assert_eq!(text.parse::<Namespace>().map(|_| ()), expected, "{text:?}");
+    }
+
+    fn named(words: &[&str]) -> Result<Namespaces, NotANamespace> {
+        Namespaces::union(words.iter().map(|word| Namespaces::word(word).unwrap()).collect())
+    }
+
+    #[test]
+    fn a_name_is_letters_digits_and_two_marks() {
+        check("a", Ok(()));
+        check("Z", Ok(()));
+        check("0-_", Ok(()));
+        check(&"a".repeat(63), Ok(()));
+        check(&"a".repeat(64), Err(NotANamespace::TooLong));
+        check("", Err(NotANamespace::Empty));
+        check("-a", Err(NotANamespace::Start));
+        check("_a", Err(NotANamespace::Start));
+        for text in
+            ["..", "a.b", "a/b", "a b", " a", "a\n", "a\0", "*x", "x*", "é", "а", "a,b", "%64"]
+        {
+            check(text, Err(NotANamespace::Character));
+        }
+    }
+
+    #[test]
+    fn every_namespace_stands_alone() {
+        assert_eq!(named(&["*"]), Ok(Namespaces::All));
+        assert_eq!(named(&[]), Ok(Namespaces::All));
+        assert_eq!(named(&["*", "a"]), Err(NotANamespace::AllBesideNames));
+        assert_eq!(named(&["a", "*"]), Err(NotANamespace::AllBesideNames));
+        assert_eq!(named(&["b", "a", "b"]).unwrap().words(), ["a", "b"]);
+    }
+
+    #[test]
+    fn a_key_names_at_most_32() {
+        let names: Vec<_> = (0..33).map(|index| format!("n{index}")).collect();
+        let names: Vec<_> = names.iter().map(String::as_str).collect();
+        assert!(named(&names[..32]).is_ok());
+        assert_eq!(named(&names), Err(NotANamespace::TooMany));
+    }
+
+    #[test]
+    fn a_name_never_opens_every_namespace() {
+        let opens = |held: &[&str], asked: &[&str], expected| {
+            let (held, asked) = (named(held).unwrap(), named(asked).unwrap());
+            assert_eq!(held.cover(&asked), expected, "{held} {asked}");
+        };
+        opens(&["*"], &["*"], true);
+        opens(&["*"], &["dev"], true);
+        opens(&["dev"], &["dev"], true);
+        opens(&["dev"], &["*"], false);
+        opens(&["dev"], &["Dev"], false);
+        opens(&["dev"], &["de"], false);
+        opens(&["de"], &["dev"], false);
+        opens(&["a", "b"], &["b", "a"], true);
+        opens(&["a", "b"], &["b", "c"], false);
+    }
+}

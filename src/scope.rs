@@ -131,3 +131,70 @@ pub enum NotAScope {
     /// A `*` that is neither alone nor behind `.`, `:` or `/` at the end.
     Wildcard,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str, expected: Result<(), NotAScope>) {
+        assert_eq!(text.parse::<ScopeWord>().map(|_| ()), expected, "{text:?}");
+    }
+
+    fn covers(leave: &str, asked: &str, expected: bool) {
+        let (leave, asked): (Scope, Scope) = (leave.parse().unwrap(), asked.parse().unwrap());
+        assert_eq!(leave.covers(&asked), expected, "{leave:?} {asked:?}");
+    }
+
+    #[test]
+    fn a_word_is_words_with_marks_between() {
+        for text in
+            ["a", "sandbox.start", "a:b/c.d", "A-_9", "sandbox.*", "a:*", "a/b/*", "*", "a._"]
+        {
+            check(text, Ok(()));
+        }
+        for text in [".a", "a.", "a..b", "a.:b", "_a", "-a", "a.b."] {
+            check(text, Err(NotAScope::Shape));
+        }
+        for text in ["a*", "**", "a.*.b", "*.a", "a.**", "a-*"] {
+            check(text, Err(NotAScope::Wildcard));
+        }
+        for text in ["a b", "a,b", "é", "a\n", "a+b", "a\"b"] {
+            check(text, Err(NotAScope::Character));
+        }
+        check("", Err(NotAScope::Empty));
+        check(".*", Err(NotAScope::Shape));
+    }
+
+    #[test]
+    fn a_wildcard_covers_what_lies_below_it() {
+        covers("sandbox.*", "sandbox.start", true);
+        covers("sandbox.*", "sandbox.disk.attach", true);
+        covers("sandbox.*", "sandbox.disk.*", true);
+        covers("sandbox.*", "sandbox.*", true);
+        covers("sandbox.*", "sandbox", false);
+        covers("sandbox.*", "sandboxes.start", false);
+        covers("sandbox.*", "Sandbox.start", false);
+        covers("sandbox.*", "*", false);
+        covers("sandbox.start", "sandbox.*", false);
+        covers("a:*", "a.b", false);
+        covers("*", "anything/at:all", true);
+        covers("*", "*", true);
+        covers("a b", "a", true);
+        covers("a b", "a c", false);
+    }
+
+    #[test]
+    fn a_scope_is_less_than_every_operation() {
+        assert!(Scope::Every.covers(&Scope::Every));
+        assert!(Scope::Every.covers(&"a".parse().unwrap()));
+        assert!(!"*".parse::<Scope>().unwrap().covers(&Scope::Every));
+    }
+
+    #[test]
+    fn a_claim_has_one_spelling() {
+        assert_eq!("b a b".parse::<Scope>().unwrap().claim().unwrap(), "a b");
+        assert_eq!(Scope::of(vec![]).claim(), None);
+        assert!("".parse::<Scope>().is_err());
+        assert!("a  b".parse::<Scope>().is_err());
+    }
+}

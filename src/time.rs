@@ -217,9 +217,8 @@ impl FromStr for Span {
             let count = number::<u64>(count).ok_or(NotATime::Shape)?;
             let (unit, tail) =
                 tail.split_at(tail.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(tail.len()));
-            let index = UNITS.iter().position(|(name, _)| *name == unit).ok_or_else(|| {
-                if unit.is_empty() { NotATime::Shape } else { NotATime::UnknownUnit }
-            })?;
+            let unknown = if unit.is_empty() { NotATime::Shape } else { NotATime::UnknownUnit };
+            let index = UNITS.iter().position(|(name, _)| *name == unit).ok_or(unknown)?;
             if index < smaller {
                 return Err(NotATime::Order);
             }
@@ -346,4 +345,195 @@ pub enum NotATime {
     UnknownUnit,
     /// Nothing of a unit.
     Zero,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> UnixTime {
+        text.parse().unwrap()
+    }
+
+    fn lifetime(text: &str, from: &str, end: Result<&str, NotATime>) {
+        let found = text.parse::<Lifetime>().and_then(|lifetime| lifetime.end(at(from)));
+        assert_eq!(found, end.map(|end| Some(at(end))), "{text} from {from}");
+    }
+
+    fn expire(text: &str, end: Result<&str, NotATime>) {
+        lifetime(text, "2026-11-23T10:00:00Z", end);
+    }
+
+    #[test]
+    fn spans_count_from_now() {
+        expire("1s", Ok("2026-11-23T10:00:01Z"));
+        expire("30s", Ok("2026-11-23T10:00:30Z"));
+        expire("15m", Ok("2026-11-23T10:15:00Z"));
+        expire("24h", Ok("2026-11-24T10:00:00Z"));
+        expire("7d", Ok("2026-11-30T10:00:00Z"));
+        expire("2w", Ok("2026-12-07T10:00:00Z"));
+        expire("3mo", Ok("2027-02-23T10:00:00Z"));
+        expire("1y", Ok("2027-11-23T10:00:00Z"));
+        expire("1y6mo", Ok("2028-05-23T10:00:00Z"));
+        expire("1h30m", Ok("2026-11-23T11:30:00Z"));
+        expire("1y1mo1w1d1h1m1s", Ok("2027-12-31T11:01:01Z"));
+        expire("90000s", Ok("2026-11-24T11:00:00Z"));
+        expire("5000000000s", Ok("2185-05-03T18:53:20Z"));
+    }
+
+    #[test]
+    fn months_and_years_end_with_their_month() {
+        lifetime("1mo", "2027-01-31T23:59:59Z", Ok("2027-02-28T23:59:59Z"));
+        lifetime("1mo", "2028-01-31T23:59:59Z", Ok("2028-02-29T23:59:59Z"));
+        lifetime("1y", "2028-02-29T00:00:00Z", Ok("2029-02-28T00:00:00Z"));
+        lifetime("4y", "2028-02-29T00:00:00Z", Ok("2032-02-29T00:00:00Z"));
+        lifetime("1y1mo", "2028-02-29T00:00:00Z", Ok("2029-03-29T00:00:00Z"));
+        lifetime("3mo", "2026-11-30T10:00:00Z", Ok("2027-02-28T10:00:00Z"));
+        lifetime("1mo1d", "2027-01-31T10:00:00Z", Ok("2027-03-01T10:00:00Z"));
+    }
+
+    #[test]
+    fn instants_and_dates_stand_for_themselves() {
+        expire("2027-02-23T10:00:00Z", Ok("2027-02-23T10:00:00Z"));
+        expire("2027-02-23T10:00:00+02:00", Ok("2027-02-23T08:00:00Z"));
+        expire("2027-02-23T10:00:00-05:30", Ok("2027-02-23T15:30:00Z"));
+        expire("2027-02-23", Ok("2027-02-23T00:00:00Z"));
+        expire("@1803376800", Ok("2027-02-23T10:00:00Z"));
+        expire("9999-12-31T23:59:59Z", Ok("9999-12-31T23:59:59Z"));
+        assert_eq!("never".parse::<Lifetime>().unwrap().end(at("@0")), Ok(None));
+    }
+
+    #[test]
+    fn an_end_is_to_come() {
+        let now = at("2026-11-23T10:00:00Z");
+        expire("2026-11-23T10:00:01Z", Ok("2026-11-23T10:00:01Z"));
+        expire("2026-11-23T10:00:00Z", Err(NotATime::Past { at: now }));
+        expire("2026-11-23", Err(NotATime::Past { at: at("2026-11-23") }));
+        expire("@0", Err(NotATime::Past { at: at("@0") }));
+    }
+
+    #[test]
+    fn what_is_no_time_is_told_apart() {
+        for text in ["0s", "0d", "1y0mo", "0"] {
+            let expected = if text == "0" { NotATime::BareNumber } else { NotATime::Zero };
+            expire(text, Err(expected));
+        }
+        for text in ["1", "3600", "1h30"] {
+            expire(text, Err(NotATime::BareNumber));
+        }
+        for text in ["3M", "1H", "1D", "1min", "1mon", "1month", "3Mo", "1µs", "1ms", "5x"] {
+            let expected = if text == "1µs" { NotATime::Shape } else { NotATime::UnknownUnit };
+            expire(text, Err(expected));
+        }
+        for text in ["1d1d", "6mo1y", "30m1h", "1s1s"] {
+            expire(text, Err(NotATime::Order));
+        }
+        for text in [
+            "",
+            " ",
+            "-1h",
+            "+1h",
+            "1.5h",
+            "1,5h",
+            "1 h",
+            " 1h",
+            "1h ",
+            "1h 30m",
+            "h",
+            "mo",
+            "1h\n",
+            "01h",
+            "00s",
+            "1_000s",
+            "１h",
+            "Never",
+            "NEVER",
+            "forever",
+            "tomorrow",
+            "@",
+            "@-1",
+            "@1.5",
+            "@01",
+            "@1803376800s",
+            "2027-02-23 10:00:00Z",
+            "2027-02-23T10:00:00",
+            "2027-02-23T10:00Z",
+            "2027-02-23T10:00:00.5Z",
+            "2027-02-23t10:00:00z",
+            "2027-02-23T10:00:00 Z",
+            "2027-2-23",
+            "2027-02-23T",
+            "2027-02-23Z",
+            "2027-02-23T10:00:00+2",
+            "2027-02-23T10:00:00+0200",
+            "2027-02-23T10:00:00ZZ",
+            "2027-02-23T1O:00:00Z",
+            "2027-02-",
+            "+2027-02-23",
+            "20270223",
+        ] {
+            let found = text.parse::<Lifetime>();
+            let shape =
+                [Err(NotATime::Shape), Err(NotATime::UnknownUnit), Err(NotATime::BareNumber)];
+            assert!(shape.contains(&found), "{text:?} {found:?}");
+        }
+        for text in [
+            "2027-02-29",
+            "2027-13-01",
+            "2027-00-10",
+            "2027-01-00",
+            "2027-02-23T24:00:00Z",
+            "2027-02-23T10:60:00Z",
+            "2027-02-23T10:00:60Z",
+            "2027-02-23T10:00:00+24:00",
+            "2027-02-23T10:00:00+02:60",
+        ] {
+            expire(text, Err(NotATime::NoSuchMoment));
+        }
+        for text in [
+            "50539024859478023y",
+            "8000y",
+            "7974y",
+            "9223372036854775807s",
+            "9223372036854775808s",
+            "18446744073709551615y",
+            "18446744073709551616s",
+            "99999999999999999999999d",
+            "253402300800s",
+            "@253402300800",
+            "@9223372036854775808",
+            "1969-12-31",
+            "1970-01-01T00:00:00+01:00",
+            "9999-12-31T23:59:59-00:01",
+        ] {
+            expire(text, Err(NotATime::OutOfRange));
+        }
+    }
+
+    #[test]
+    fn the_last_year_is_9999() {
+        expire("7973y", Ok("9999-11-23T10:00:00Z"));
+        expire("@253402300799", Ok("9999-12-31T23:59:59Z"));
+        assert_eq!(UnixTime::from_secs(253_402_300_799), Some(UnixTime::MAX));
+        assert_eq!(UnixTime::from_secs(253_402_300_800), None);
+        assert_eq!(UnixTime::from_secs(0).unwrap().to_string(), "1970-01-01T00:00:00Z");
+        assert_eq!(UnixTime::from_secs(-1), None);
+    }
+
+    #[test]
+    fn a_moment_is_told_with_its_weekday_and_distance() {
+        let told = |text: &str, expected: &str| {
+            let now = at("2026-11-23T10:00:00Z");
+            assert_eq!(Told { at: at(text), now }.to_string(), expected);
+        };
+        told("2027-02-23T10:00:00Z", "Tue 2027-02-23T10:00:00Z (in 92 days)");
+        told("2026-11-25T09:59:59Z", "Wed 2026-11-25T09:59:59Z (in 1 day)");
+        told("2026-11-24T10:00:00Z", "Tue 2026-11-24T10:00:00Z (in 1 day)");
+        told("2026-11-24T09:59:59Z", "Tue 2026-11-24T09:59:59Z (in 23 hours 59 minutes)");
+        told("2026-11-23T11:00:00Z", "Mon 2026-11-23T11:00:00Z (in 1 hour)");
+        told("2026-11-23T10:01:00Z", "Mon 2026-11-23T10:01:00Z (in 1 minute)");
+        told("2026-11-23T10:00:59Z", "Mon 2026-11-23T10:00:59Z (in 59 seconds)");
+        told("2026-11-23T10:00:00Z", "Mon 2026-11-23T10:00:00Z (0 seconds ago)");
+        told("2026-11-20T10:00:00Z", "Fri 2026-11-20T10:00:00Z (3 days ago)");
+    }
 }

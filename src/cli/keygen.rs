@@ -20,7 +20,7 @@ use crate::{
     revocations::{Cause, Revoked},
     scope::{Scope, ScopeWord},
     store::{Act, Store, StoreFault},
-    time::{Lifetime, Moment, Told},
+    time::{Lifetime, Moment, Told, UnixTime},
 };
 
 /// Issue a key, and print it
@@ -147,23 +147,33 @@ fn request(args: &Args, config: &Config, console: &Console<'_, '_>) -> Result<Re
     })
 }
 
+/// How many keys are written at once.
+const AT_ONCE: usize = 1000;
+
 /// Hands the keys out, and says what they are.
 fn deliver(
     args: &Args,
     request: &Request,
     issued: &Issued,
-    file: Option<Replacement>,
+    mut file: Option<Replacement>,
     console: &mut Console<'_, '_>,
 ) -> Result<(), Error> {
-    let written = |(id, key): &(KeyId, KeyText)| match (console.json(), args.format) {
-        (true, _) => object("msb.keygen/1", &Answer::of(*id, key, request, issued, console)),
+    let json = console.json();
+    let now = console.world.now;
+    let written = |(id, key): &(KeyId, KeyText)| match (json, args.format) {
+        (true, _) => object("msb.keygen/1", &Answer::of(*id, key, request, issued, now)),
         (false, Format::Key) => format!("{}\n", key.expose()),
         (false, Format::Env) => format!("export MSB_API_KEY='{}'\n", key.expose()),
     };
-    let text = Zeroizing::new(issued.keys.iter().map(written).collect::<String>());
-    match file {
-        Some(file) => file.finish(text.as_bytes()).map_err(Error::Create)?,
-        None => console.answer(&text)?,
+    for some in issued.keys.chunks(AT_ONCE) {
+        let text = Zeroizing::new(some.iter().map(written).collect::<String>());
+        match &mut file {
+            Some(file) => file.write(text.as_bytes()).map_err(Error::Create)?,
+            None => console.answer(&text)?,
+        }
+    }
+    if let Some(file) = file {
+        file.finish().map_err(Error::Create)?;
     }
     console.remark(&remarks(args, request, issued, console))
 }
@@ -238,13 +248,7 @@ struct Answer {
 }
 
 impl Answer {
-    fn of(
-        id: KeyId,
-        key: &KeyText,
-        request: &Request,
-        issued: &Issued,
-        console: &Console<'_, '_>,
-    ) -> Self {
+    fn of(id: KeyId, key: &KeyText, request: &Request, issued: &Issued, now: UnixTime) -> Self {
         Self {
             key: key.expose().to_owned(),
             id: id.to_string(),
@@ -253,7 +257,7 @@ impl Answer {
             scope: request.scope.claim(),
             name: request.name.as_ref().map(ToString::to_string),
             owner: request.owner.as_ref().map(ToString::to_string),
-            issued_at: console.world.now.to_string(),
+            issued_at: now.to_string(),
             not_before: request.not_before.map(|at| at.to_string()),
             expires_at: request.expires_at.map(|at| at.to_string()),
         }

@@ -113,7 +113,7 @@ fn parse_failed(error: clap::Error, args: &[OsString], world: &mut World<'_>) ->
     let mut console = Console::new(world, Manner::guess(args), None);
     let told = match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => console.help(&error),
-        _ => Err(usage::explain(&error)),
+        _ => Err(usage::explain(&error, &usage::command_in(args, &Cli::command()))),
     };
     told.map_or_else(|error| console.fail(&error), |()| Exit::Done)
 }

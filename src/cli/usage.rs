@@ -1,6 +1,6 @@
 //! Mistakes in the command line, in our words.
 
-use std::{fmt::Display, str::FromStr};
+use std::{ffi::OsString, fmt::Display, str::FromStr};
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
@@ -18,7 +18,7 @@ where
 }
 
 /// What clap found wrong.
-pub(super) fn explain(error: &clap::Error) -> Error {
+pub(super) fn explain(error: &clap::Error, command: &str) -> Error {
     let context = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => Some(quoted(text)),
         Some(ContextValue::Strings(texts)) => {
@@ -26,7 +26,7 @@ pub(super) fn explain(error: &clap::Error) -> Error {
         }
         _ => None,
     };
-    let flag = context(ContextKind::InvalidArg).unwrap_or_default();
+    let flag = context(ContextKind::InvalidArg).map(bare).unwrap_or_default();
     let value = context(ContextKind::InvalidValue).unwrap_or_default();
     let message = match error.kind() {
         ErrorKind::ValueValidation => {
@@ -50,7 +50,7 @@ pub(super) fn explain(error: &clap::Error) -> Error {
             "a command is missing".to_owned()
         }
         ErrorKind::MissingRequiredArgument => format!("{flag} is missing"),
-        ErrorKind::ArgumentConflict => match context(ContextKind::PriorArg) {
+        ErrorKind::ArgumentConflict => match context(ContextKind::PriorArg).map(bare) {
             Some(other) if other != flag => format!("{flag} does not go with {other}"),
             _ => format!("{flag} is given twice"),
         },
@@ -60,10 +60,11 @@ pub(super) fn explain(error: &clap::Error) -> Error {
     let suggested = context(ContextKind::SuggestedArg)
         .or_else(|| context(ContextKind::SuggestedSubcommand))
         .map(|near| format!("did you mean {near}?"));
-    let hint = match (suggested, when_hint(&flag)) {
+    let value_name = context(ContextKind::InvalidArg).unwrap_or_default();
+    let hint = match (suggested, when_hint(&value_name)) {
         (Some(suggested), _) => suggested,
         (None, Some(when)) if error.kind() == ErrorKind::ValueValidation => when.to_owned(),
-        _ => format!("run `{} --help`", command_of(error)),
+        _ => format!("run `{command} --help`"),
     };
     Error::usage(message, hint)
 }
@@ -83,16 +84,24 @@ fn when_hint(flag: &str) -> Option<&'static str> {
 pub(super) const WHEN: &str = "write 30s 15m 24h 7d 2w 3mo 1y, or together as 1y6mo; or \
      2027-02-23T10:00:00Z, 2027-02-23, @1803376800";
 
-/// Which command the usage line of the error is about.
-fn command_of(error: &clap::Error) -> String {
-    let usage = match error.get(ContextKind::Usage) {
-        Some(ContextValue::StyledStr(usage)) => usage.to_string(),
-        _ => String::new(),
-    };
-    let words = usage.trim_start_matches("Usage:").split_whitespace();
-    let command: Vec<_> =
-        words.take_while(|word| word.chars().all(|c| c.is_ascii_lowercase())).collect();
-    if command.is_empty() { "msb".to_owned() } else { command.join(" ") }
+/// The commands that a line names, as far as they are known: `msb server keygen`.
+pub(super) fn command_in(args: &[OsString], mut command: &clap::Command) -> String {
+    let mut named = vec![command.get_name()];
+    for arg in args.iter().skip(1) {
+        if let Some(found) = arg.to_str().and_then(|arg| command.find_subcommand(arg)) {
+            command = found;
+            named.push(found.get_name());
+        }
+    }
+    named.join(" ")
+}
+
+/// A flag without the name of its value.
+fn bare(flag: String) -> String {
+    match flag.split_once(" <") {
+        Some((flag, _)) => format!("{flag}`"),
+        None => flag,
+    }
 }
 
 fn quoted(text: &str) -> String {

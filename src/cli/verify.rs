@@ -183,7 +183,7 @@ fn tell(outcome: &Outcome, explain: bool, console: &mut Console<'_, '_>) -> Resu
         }
     }
     console.answer(&text)?;
-    match outcome.refusal.as_ref().and_then(Refusal::remedy) {
+    match outcome.refusal.as_ref().map(Refusal::hint) {
         Some(hint) => console.hint(&hint),
         None => Ok(()),
     }
@@ -229,8 +229,7 @@ fn check(step: Step, outcome: &Outcome) -> Check {
     let skipped = |why: Option<&str>| ("skipped", why.map(str::to_owned));
     let (result, detail) = match failed_at {
         Some((refusal, failed)) if failed == step => {
-            let remedy = refusal.remedy().map(|remedy| format!("; {remedy}")).unwrap_or_default();
-            ("failed", Some(format!("{refusal}{remedy}")))
+            ("failed", Some(format!("{refusal}; {}", refusal.hint())))
         }
         Some((_, failed)) if failed < step => skipped(None),
         _ if step == Step::Revocation && outcome.offline => skipped(Some("not checked")),

@@ -223,7 +223,7 @@ impl Error {
             }
             Error::Create(fault) | Error::File(fault) => storage::file_hint(fault),
             Error::Issue(fault) => match fault {
-                IssueFault::BornDead(refusal) => refusal::hint(refusal),
+                IssueFault::BornDead(refusal) => Some(refusal.hint()),
                 IssueFault::NothingSigns => None,
                 IssueFault::Store(fault) => storage::store_hint(fault),
                 IssueFault::Unsealable(Unsealable::TooLong { .. }) => {
@@ -247,7 +247,7 @@ impl Error {
                 Some(format!("run `msb server revoke {}`", joined(ids)))
             }
             Error::Pem { why, .. } => Some(words::pem_hint(*why).to_owned()),
-            Error::Refused(refusal) => refusal::hint(refusal),
+            Error::Refused(refusal) => Some(refusal.hint()),
             Error::Store(fault) => storage::store_hint(fault),
             Error::Undelivered { .. } => {
                 Some("ask again once there is room for the key".to_owned())
@@ -282,6 +282,7 @@ impl fmt::Display for Error {
             }
             Error::Output(error) => write!(f, "output could not be written: {}", plain(error)),
             Error::Pem { path, why } => write!(f, "{} {why}", Shown(path)),
+            Error::Refused(Refusal::Malformed(why)) => write!(f, "the key is malformed: {why}"),
             Error::Refused(refusal) => refusal.fmt(f),
             Error::Store(fault) => fault.fmt(f),
             Error::Undelivered { count, output } => {

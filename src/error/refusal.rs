@@ -88,55 +88,51 @@ impl fmt::Display for Malformed {
     }
 }
 
-/// What to do about it: the command that mends it, where there is one.
-pub(super) fn hint(refusal: &Refusal) -> Option<String> {
-    let hint = match refusal {
-        Refusal::BadSignature => "ask whoever issued it for the key as it was printed".to_owned(),
-        Refusal::Expired { .. } | Refusal::Revoked { .. } | Refusal::ServerKeyReset { .. } => {
-            "issue another with `msb server keygen`".to_owned()
-        }
-        Refusal::Malformed(malformed) => match malformed {
-            Malformed::Assignment => "take off the `NAME=` in front".to_owned(),
-            Malformed::Bearer => "take off `Bearer ` in front".to_owned(),
-            Malformed::Blank => "take off the blanks and line ends".to_owned(),
-            Malformed::Quoted => "take off the quotation marks".to_owned(),
-            Malformed::Claims
-            | Malformed::Header
-            | Malformed::Parts
-            | Malformed::Prefix
-            | Malformed::Signature
-            | Malformed::TooLong => "copy the whole key, and nothing but the key".to_owned(),
-        },
-        Refusal::NotYetValid { .. } => "wait, or look at the clocks".to_owned(),
-        Refusal::UnknownServerKey { .. } => {
-            "verify where it was issued, or with that server's `--jwks`".to_owned()
-        }
-        Refusal::WrongAudience { .. } | Refusal::WrongIssuer { .. } => {
-            "look at `issuer` and `audience` in config.toml".to_owned()
-        }
-        Refusal::WrongNamespace { required, .. } => {
-            let flags: String = match required {
-                Namespaces::All => String::new(),
-                Namespaces::Named(names) => {
-                    names.iter().map(|name| format!(" -n {name}")).collect()
-                }
-            };
-            format!("issue one that does: `msb server keygen{flags}`")
-        }
-        Refusal::WrongScope { required, .. } => match required.claim() {
-            Some(words) => format!(
-                "issue one that does: `msb server keygen --scope {}`",
-                words.replace(' ', " --scope ")
-            ),
-            None => "issue one without a scope: `msb server keygen`".to_owned(),
-        },
-    };
-    Some(hint)
-}
-
 impl Refusal {
-    /// What to do about it.
-    pub fn remedy(&self) -> Option<String> {
-        hint(self)
+    /// What to do about it: the command that mends it, where there is one.
+    pub fn hint(&self) -> String {
+        match self {
+            Refusal::BadSignature => {
+                "ask whoever issued it for the key as it was printed".to_owned()
+            }
+            Refusal::Expired { .. } | Refusal::Revoked { .. } | Refusal::ServerKeyReset { .. } => {
+                "issue another with `msb server keygen`".to_owned()
+            }
+            Refusal::Malformed(malformed) => match malformed {
+                Malformed::Assignment => "take off the `NAME=` in front".to_owned(),
+                Malformed::Bearer => "take off `Bearer ` in front".to_owned(),
+                Malformed::Blank => "take off the blanks and line ends".to_owned(),
+                Malformed::Quoted => "take off the quotation marks".to_owned(),
+                Malformed::Claims
+                | Malformed::Header
+                | Malformed::Parts
+                | Malformed::Prefix
+                | Malformed::Signature
+                | Malformed::TooLong => "copy the whole key, and nothing but the key".to_owned(),
+            },
+            Refusal::NotYetValid { .. } => "wait, or look at the clocks".to_owned(),
+            Refusal::UnknownServerKey { .. } => {
+                "verify where it was issued, or with that server's `--jwks`".to_owned()
+            }
+            Refusal::WrongAudience { .. } | Refusal::WrongIssuer { .. } => {
+                "look at `issuer` and `audience` in config.toml".to_owned()
+            }
+            Refusal::WrongNamespace { required, .. } => {
+                let flags: String = match required {
+                    Namespaces::All => String::new(),
+                    Namespaces::Named(names) => {
+                        names.iter().map(|name| format!(" -n {name}")).collect()
+                    }
+                };
+                format!("issue one that does: `msb server keygen{flags}`")
+            }
+            Refusal::WrongScope { required, .. } => match required.claim() {
+                Some(words) => format!(
+                    "issue one that does: `msb server keygen --scope {}`",
+                    words.replace(' ', " --scope ")
+                ),
+                None => "issue one without a scope: `msb server keygen`".to_owned(),
+            },
+        }
     }
 }

@@ -63,6 +63,9 @@ impl fmt::Display for FileFault {
             Fault::Io(error) if error.kind() == ErrorKind::InvalidData => {
                 write!(f, "{path} is not text")
             }
+            Fault::Io(error) if error.kind() == ErrorKind::AlreadyExists => {
+                write!(f, "{path} is there already")
+            }
             Fault::Io(error) => write!(f, "{path}: {}", plain(error)),
             Fault::Link => write!(f, "{path} is a symbolic link"),
             Fault::Network { name } => {

@@ -68,3 +68,39 @@ crate::json::as_text!(KeyId);
 /// A text that is no key id.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct NotAKeyId;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_80_bits_in_16_characters() {
+        let mut counted = 0;
+        let id = KeyId::draw(&mut |bytes| {
+            counted += bytes.len();
+            bytes.copy_from_slice(&[0x00, 0x44, 0x32, 0x14, 0xc7, 0x42, 0x54, 0xb6, 0x35, 0xcf]);
+        });
+        assert_eq!(counted, 10);
+        // RFC 4648 bits, Crockford's letters: 0,1,2,3 … 15.
+        assert_eq!(id.to_string(), "0123456789abcdef");
+        assert_eq!(KeyId([0xff; 10]).to_string(), "zzzzzzzzzzzzzzzz");
+    }
+
+    #[test]
+    fn text_and_id_are_inverses() {
+        for text in ["0000000000000000", "zzzzzzzzzzzzzzzz", "5q7rk2v9m0bw3xyh"] {
+            assert_eq!(text.parse::<KeyId>().unwrap().to_string(), text);
+        }
+        for text in [
+            "",
+            "0",
+            "000000000000000",
+            "00000000000000000",
+            "000000000000000i",
+            "000000000000000A",
+            "000000000000000é",
+        ] {
+            assert_eq!(text.parse::<KeyId>(), Err(NotAKeyId), "{text}");
+        }
+    }
+}

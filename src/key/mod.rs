@@ -214,12 +214,14 @@ pub fn seal(
     }
     let kid = server_key.public().kid();
     let header = Header { alg: Algorithm::EdDsa, kid, typ: Type::Key };
-    let mut text = Zeroizing::new(prefix.to_string());
+    let (header, said) = (json::write(&header), json::write(&claims));
     // Room for all of it at once: a growing buffer would leave copies behind.
-    text.reserve(KeyText::MOST);
-    BASE64_URL_SAFE_NO_PAD.encode_string(json::write(&header), &mut text);
+    let length = prefix.as_str().len() + (header.len() + said.len() + 64).div_ceil(3) * 4 + 4;
+    let mut text = Zeroizing::new(String::with_capacity(length));
+    text.push_str(prefix.as_str());
+    BASE64_URL_SAFE_NO_PAD.encode_string(header, &mut text);
     text.push('.');
-    BASE64_URL_SAFE_NO_PAD.encode_string(json::write(&claims), &mut text);
+    BASE64_URL_SAFE_NO_PAD.encode_string(said, &mut text);
     let signature = server_key.sign(&text.as_bytes()[prefix.as_str().len()..]);
     text.push('.');
     BASE64_URL_SAFE_NO_PAD.encode_string(signature, &mut text);

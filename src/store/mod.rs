@@ -5,11 +5,7 @@ mod change;
 mod entries;
 mod trust;
 
-use std::{
-    path::PathBuf,
-    thread,
-    time::{Duration, Instant},
-};
+use std::{path::PathBuf, thread, time::Duration};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, config::DbConfig};
 
@@ -152,18 +148,14 @@ impl Store {
 }
 
 fn wait_for_lock(home: &Home) -> Result<DirectoryLock, StoreFault> {
-    let begun = Instant::now();
-    loop {
+    const PAUSE: Duration = Duration::from_millis(10);
+    for _ in 0..PATIENCE.as_millis() / PAUSE.as_millis() {
         match DirectoryLock::try_take(&home.data) {
-            Err(held) if held.would_block() && begun.elapsed() < PATIENCE => {
-                thread::sleep(Duration::from_millis(10));
-            }
-            Err(held) if held.would_block() => {
-                return Err(StoreFault::Busy { path: home.data.clone() });
-            }
+            Err(held) if held.would_block() => thread::sleep(PAUSE),
             taken => return Ok(taken?),
         }
     }
+    Err(StoreFault::Busy { path: home.data.clone() })
 }
 
 /// Why what is kept cannot be read or changed.

@@ -1,5 +1,7 @@
 //! Every promise of the program that needs more than one room.
 
+#![allow(unreachable_pub, reason = "a test binary has no outside")]
+
 mod commands;
 mod faults;
 mod format;

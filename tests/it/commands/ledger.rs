@@ -1,0 +1,180 @@
+//! `list`, `show` and `revoke`.
+
+use super::{FIRST, SECOND, THIRD};
+use crate::harness::Msb;
+
+#[test]
+fn list_finds_by_everything() {
+    let mut msb = Msb::new();
+    msb.run("server keygen -n dev --owner alice --name ci-a");
+    msb.run("server keygen --owner bob --name ci-b --expire 1d");
+    msb.run("server keygen -n prod -n dev --not-before 1h --name deploy");
+    let mut lists = |flags: &str, expected: &[&str]| {
+        let ran = msb.run(&format!("server list {flags}"));
+        let ids: Vec<_> = ran.stdout.lines().map(|line| line.split('\t').next().unwrap()).collect();
+        assert_eq!(ids, expected, "{flags}: {}", ran.stderr);
+    };
+    lists("", &[THIRD, SECOND, FIRST]);
+    lists("-n dev", &[THIRD, SECOND, FIRST]);
+    lists("-n prod", &[THIRD, SECOND]);
+    lists("-n de", &[SECOND]);
+    lists("--owner alice", &[FIRST]);
+    lists("--name 'ci-*'", &[SECOND, FIRST]);
+    lists("--name ci", &[]);
+    lists("--state active", &[SECOND, FIRST]);
+    lists("--state not_yet_valid", &[THIRD]);
+    lists("--state revoked", &[]);
+    lists("--expiring 1d", &[SECOND]);
+    lists("--expiring 23h", &[]);
+    lists("--limit 1", &[THIRD]);
+    lists(&format!("--limit 1 --after {THIRD}"), &[SECOND]);
+    lists(&format!("--after {FIRST}"), &[]);
+    lists("--limit 0", &[THIRD, SECOND, FIRST]);
+    msb.run(&format!("server revoke {FIRST} {SECOND}"));
+    let mut lists = |flags: &str, expected: &[&str]| {
+        let ran = msb.run(&format!("server list {flags}"));
+        let ids: Vec<_> = ran.stdout.lines().map(|line| line.split('\t').next().unwrap()).collect();
+        assert_eq!(ids, expected, "{flags}: {}", ran.stderr);
+    };
+    lists("", &[THIRD]);
+    lists("--state revoked", &[SECOND, FIRST]);
+    lists("--state all", &[THIRD, SECOND, FIRST]);
+    lists("--expiring 1d", &[]);
+    msb.check(
+        "server list --limit 1 --state all",
+        0,
+        "6gtkcdsr74x3pf1x\tnot_yet_valid\tdev prod\t-\t-\tdeploy\t2026-11-23T10:00:00Z\t-\n",
+        "there are more: --after 6gtkcdsr74x3pf1x\n",
+    );
+    msb.fails("server list --after 0000000000000000", 5);
+    msb.fails("server list --after nonsense", 2);
+    msb.fails("server list --state dead", 2);
+    msb.fails("server list --expiring 14d --state revoked", 2);
+    let ran = msb.run("server list --json --limit 1");
+    assert!(ran.stdout.starts_with(r#"{"schema":"msb.list/1","keys":[{"id":"6gtkcdsr74x3pf1x","name":"deploy","owner":null,"namespaces":["dev","prod"],"scope":null,"kid":"1IG2tMH7J2w","issued_at":"2026-11-23T10:00:00Z","expires_at":null,"last_used":null,"state":"not_yet_valid","reason":null}],"next":null}"#), "{}", ran.stdout);
+}
+
+#[test]
+fn list_is_a_table_on_a_terminal() {
+    let mut msb = Msb::with_server_key();
+    msb.terminal = true;
+    msb.check(
+        "server list --color never",
+        0,
+        " ID                STATE   NAMESPACES  SCOPE  OWNER  NAME  ISSUED                ENDS\n \
+          40gj48s44mk2ea19  active  *           -      -      -     2026-11-23T10:00:00Z  -\n",
+        "1 key\n",
+    );
+}
+
+#[test]
+fn revoke_takes_ids_names_and_keys() {
+    let mut msb = Msb::new();
+    let first = msb.key("--name one");
+    msb.run("server keygen --name two");
+    msb.run("server keygen --name three");
+    msb.check(
+        "server revoke two --dry-run",
+        0,
+        "58njrb9e5wr32chk (two) would be revoked\n",
+        "nothing was changed\n",
+    );
+    msb.stdin = format!("{first}\n\ntwo\r\n6gtk\n").into_bytes();
+    msb.check(
+        "server revoke - two -q",
+        0,
+        "40gj48s44mk2ea19 (one) is revoked\n\
+         58njrb9e5wr32chk (two) is revoked\n\
+         6gtkcdsr74x3pf1x (three) is revoked\n",
+        "",
+    );
+    msb.now += 60;
+    msb.check(
+        "server revoke one -q",
+        0,
+        "40gj48s44mk2ea19 (one) was revoked before, at 2026-11-23T10:00:00Z\n",
+        "",
+    );
+    msb.check(
+        "server revoke 40gj48s44mk2ea19 --json",
+        0,
+        "{\"schema\":\"msb.revoke/1\",\"dry_run\":false,\"revoked\":[{\"id\":\"40gj48s44mk2ea19\",\"name\":\"one\",\
+         \"before\":true,\"revoked_at\":\"2026-11-23T10:00:00Z\"}]}\n",
+        "",
+    );
+}
+
+#[test]
+fn one_wrong_target_revokes_nothing() {
+    let mut msb = Msb::new();
+    let mut key = msb.key("--name one");
+    msb.check(
+        "server revoke one nobody",
+        5,
+        "",
+        "msb: error: no key `nobody`\nmsb: hint: run `msb server list --state all`\n",
+    );
+    let last = key.pop().unwrap();
+    let ran = msb.fails(&format!("server revoke one {key}"), 10);
+    assert!(ran.stdout.is_empty());
+    key.pop();
+    key.push(if last == 'A' { 'Q' } else { 'A' });
+    key.push('A');
+    msb.fails(&format!("server revoke one {key}"), 11);
+    msb.stdin = vec![];
+    msb.fails("server revoke -", 2);
+    msb.fails("server revoke", 2);
+    msb.fails("server revoke 40g", 5);
+    msb.check(
+        "server list",
+        0,
+        "40gj48s44mk2ea19\tactive\t*\t-\t-\tone\t2026-11-23T10:00:00Z\t-\n",
+        "1 key\n",
+    );
+}
+
+#[test]
+fn a_live_name_wins_over_a_dead_one_and_over_the_start_of_an_id() {
+    let mut msb = Msb::new();
+    msb.run("server keygen --name 58nj");
+    msb.run("server keygen --name x");
+    msb.check("server revoke 58nj -q", 0, "40gj48s44mk2ea19 (58nj) is revoked\n", "");
+    msb.check("server revoke 58nj -q", 0, "58njrb9e5wr32chk (x) is revoked\n", "");
+    msb.run("server keygen --name x");
+    msb.check("server revoke x -q", 0, "6gtkcdsr74x3pf1x (x) is revoked\n", "");
+}
+
+#[test]
+fn show_tells_everything() {
+    let mut msb = Msb::new();
+    msb.run(
+        "server keygen --name one --owner alice --scope 'a.*' -n dev --not-before 1h --expire 2h",
+    );
+    msb.run(&format!("server revoke {FIRST} --reason 'laptop lost'"));
+    let ran = msb.run("server show 40gj");
+    assert!(
+        ran.stdout.starts_with(
+            "id          40gj48s44mk2ea19\n\
+         state       revoked\n\
+         name        one\n\
+         owner       alice\n\
+         namespaces  dev\n\
+         scope       a.*\n\
+         issued      Mon 2026-11-23T10:00:00Z (0 seconds ago)\n\
+         begins      Mon 2026-11-23T11:00:00Z (in 1 hour)\n\
+         ends        Mon 2026-11-23T12:00:00Z (in 2 hours)\n\
+         cut off     Mon 2026-11-23T10:00:00Z (0 seconds ago)\n\
+         reason      laptop lost\n\
+         server key  1IG2tMH7J2w\n\
+         sha256      "
+        ),
+        "{}",
+        ran.stdout
+    );
+    let answer: serde_json::Value =
+        serde_json::from_str(&msb.run("server show one --json").stdout).unwrap();
+    assert_eq!(answer["schema"], "msb.show/1");
+    assert_eq!(answer["reason"], "laptop lost");
+    assert_eq!(answer["not_before"], "2026-11-23T11:00:00Z");
+    assert_eq!(answer["revoked_at"], "2026-11-23T10:00:00Z");
+}

@@ -27,7 +27,7 @@ impl Config {
         let Some(text) = files::read_trusted(path)? else { return Ok(Self::default()) };
         toml::from_str(&text).map_err(|error| ConfigFault::Setting {
             path: path.to_owned(),
-            line: text[..error.span().map_or(0, |span| span.start)].lines().count().max(1),
+            line: 1 + text[..error.span().map_or(0, |span| span.start)].matches('\n').count(),
             message: error.message().to_owned(),
         })
     }

@@ -8,7 +8,7 @@ use crate::{
     revocations::Revocation,
     scope::Scope,
     signing::{Kid, ServerKey},
-    store::{Act, Store, StoreFault},
+    store::{Act, Change, Store, StoreFault},
     time::UnixTime,
     verify::{Refusal, Verifier},
 };
@@ -71,10 +71,7 @@ pub fn keys(
     };
     let mut keys = Vec::with_capacity(request.count as usize);
     for _ in 0..request.count {
-        let mut id = KeyId::draw(entropy);
-        while change.knows(id)? {
-            id = KeyId::draw(entropy);
-        }
+        let id = new_id(&change, entropy)?;
         let sealed = key::seal(request.claims(id, act.at), &server_key, &request.prefix)?;
         change.record(&request.entry(id, kid, act.at, sealed.sha256))?;
         // A key may begin later, but none is handed out that can never hold.
@@ -88,12 +85,24 @@ pub fn keys(
     Ok(issued)
 }
 
+/// An id that no key here ever had.
+fn new_id(change: &Change<'_>, entropy: &mut dyn FnMut(&mut [u8])) -> Result<KeyId, IssueFault> {
+    // Among 2^80 ids one collision is a wonder, and a second is no chance any more.
+    for _ in 0..8 {
+        let id = KeyId::draw(entropy);
+        if !change.knows(id)? {
+            return Ok(id);
+        }
+    }
+    Err(IssueFault::DiceRepeat)
+}
+
 impl Issued {
     /// What these keys are called when they are spoken of together.
     pub fn subject(&self) -> String {
         match self.keys.as_slice() {
             [(id, _)] => format!("key {id}"),
-            [(first, _), .., (last, _)] => format!("{} keys, {first} to {last},", self.keys.len()),
+            [(first, _), .., (last, _)] => format!("{} keys, {first} to {last}", self.keys.len()),
             [] => "no keys".to_owned(),
         }
     }
@@ -135,6 +144,8 @@ impl Request {
 pub enum IssueFault {
     /// It would never hold.
     BornDead(Refusal),
+    /// The dice draw the same ids again and again.
+    DiceRepeat,
     /// The ring has no server key that signs.
     NothingSigns,
     /// What is kept cannot be read or changed.

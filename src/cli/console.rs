@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::{
     config::Config,
-    error::{Error, Exit},
+    error::{Error, Exit, redacted},
     files::Home,
     json,
     store::{Purpose, Store},
@@ -153,6 +153,8 @@ impl<'c, 'w> Console<'c, 'w> {
     }
 
     /// Tells an error, unless nobody is left to read it; the answer is what it ends with.
+    ///
+    /// Whatever was typed may be a key in the wrong place, so keys are taken out here, once.
     pub(super) fn fail(&mut self, error: &Error) -> Exit {
         let exit = error.exit();
         if error.is_closed_pipe() {
@@ -164,7 +166,7 @@ impl<'c, 'w> Console<'c, 'w> {
                 &ErrorAnswer {
                     error: ErrorBody {
                         code: error.code(),
-                        message: error.to_string(),
+                        message: redacted(&error.to_string()),
                         hint: error.hint(),
                         exit: exit as u8,
                     },
@@ -172,7 +174,8 @@ impl<'c, 'w> Console<'c, 'w> {
             )
         } else {
             let coloured = self.colours(self.world.stderr_is_terminal);
-            let mut text = format!("msb: {}: {error}\n", painted(coloured, Tone::Bad, "error"));
+            let label = painted(coloured, Tone::Bad, "error");
+            let mut text = format!("msb: {label}: {}\n", redacted(&error.to_string()));
             if let Some(hint) = error.hint() {
                 let _ = writeln!(text, "msb: {}: {hint}", painted(coloured, Tone::Mind, "hint"));
             }

@@ -1,6 +1,6 @@
 //! `msb server keygen`: issue a key, and print it.
 
-use std::path::PathBuf;
+use std::{fmt::Display, path::PathBuf};
 
 use serde::Serialize;
 use zeroize::Zeroizing;
@@ -102,36 +102,38 @@ pub(super) fn run(args: Args, console: &mut Console<'_, '_>) -> Result<Exit, Err
 
 fn request(args: &Args, config: &Config, console: &Console<'_, '_>) -> Result<Request, Error> {
     let now = console.world.now;
-    let refuse = |flag: &str, why: &dyn std::fmt::Display| {
-        Error::usage(format!("{flag}: {why}"), usage::WHEN)
+    let refuse = |given: &dyn Display, flag: &str, why: &dyn Display| {
+        Error::usage(format!("`{given}` for `{flag}`: {why}"), usage::WHEN)
     };
-    let expires_at =
-        args.expire.unwrap_or(Lifetime::Never).end(now).map_err(|why| refuse("--expire", &why))?;
+    let expire = args.expire.unwrap_or(Lifetime::Never);
+    let expires_at = expire.end(now).map_err(|why| refuse(&expire, "--expire", &why))?;
     let not_before = args
         .not_before
-        .map(|moment| moment.from(now))
-        .transpose()
-        .map_err(|why| refuse("--not-before", &why))?;
+        .map(|begin| begin.from(now).map_err(|why| refuse(&begin, "--not-before", &why)))
+        .transpose()?;
     if expires_at.is_some_and(|end| not_before.is_some_and(|begin| end <= begin)) {
-        return Err(refuse("--expire", &"the key would end before it begins"));
+        return Err(refuse(&expire, "--expire", &"the key would end before it begins"));
     }
     if args.name.as_ref().is_some_and(|name| name.as_str().parse::<KeyId>().is_ok()) {
         return Err(Error::usage(
-            "--name: a name may not look like a key id",
+            "`--name`: a name may not look like a key id",
             "choose another name",
         ));
     }
     if args.name.as_ref().is_some_and(|name| name.as_str().starts_with(config.prefix.as_str())) {
-        return Err(Error::usage("--name: a name may not look like a key", "choose another name"));
+        return Err(Error::usage(
+            "`--name`: a name may not look like a key",
+            "choose another name",
+        ));
     }
     if args.format != Format::Key && (args.count > 1 || console.json()) {
         return Err(Error::usage(
-            "--format env is for one key, and not JSON",
+            "`--format env` is for one key, and not JSON",
             "leave off `--format`",
         ));
     }
     let namespaces = Namespaces::union(args.namespace.clone()).map_err(|why| {
-        Error::usage(format!("--namespace: {why}"), "run `msb server keygen --help`")
+        Error::usage(format!("`--namespace`: {why}"), "run `msb server keygen --help`")
     })?;
     Ok(Request {
         count: args.count,
@@ -207,7 +209,7 @@ fn remarks(
     console: &Console<'_, '_>,
 ) -> Vec<String> {
     let one = issued.keys.len() == 1;
-    let (s, does) = if one { ("s", "does") } else { ("", "do") };
+    let (comma, s, does) = if one { ("", "s", "does") } else { (",", "", "do") };
     let subject = issued.subject();
     let opens = match &request.namespaces {
         Namespaces::All => "every namespace".to_owned(),
@@ -219,7 +221,7 @@ fn remarks(
         Some(at) => format!("until {}", told(at)),
         None => format!("and {does} not expire"),
     };
-    let mut lines = vec![format!("{subject} open{s} {opens}, allow{s} {allows}, {end}")];
+    let mut lines = vec![format!("{subject}{comma} open{s} {opens}, allow{s} {allows}, {end}")];
     if let Some(at) = request.not_before {
         lines.push(format!("it begins on {}", told(at)));
     }

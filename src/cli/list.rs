@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::{
     console::Console,
     row::{self, Row},
-    usage::word,
+    usage::{self, word},
 };
 use crate::{
     error::{Error, Exit},
@@ -64,10 +64,13 @@ fn states(text: &str) -> Result<States, String> {
 
 pub(super) fn run(args: Args, console: &mut Console<'_, '_>) -> Result<Exit, Error> {
     let now = console.world.now;
-    let out_of_range =
-        || Error::usage(format!("--expiring: {}", NotATime::OutOfRange), super::usage::WHEN);
-    let ends_by =
-        args.expiring.map(|within| within.after(now).ok_or_else(out_of_range)).transpose()?;
+    let ends_by = match args.expiring {
+        Some(within) => Some(within.after(now).ok_or_else(|| {
+            let why = NotATime::OutOfRange;
+            Error::usage(format!("`{within}` for `--expiring`: {why}"), usage::WITHIN)
+        })?),
+        None => None,
+    };
     let filter = Filter {
         states: match (&args.expiring, args.state.as_slice()) {
             (Some(_), _) => vec![State::Active],

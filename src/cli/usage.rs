@@ -4,10 +4,7 @@ use std::{ffi::OsString, fmt::Display, str::FromStr};
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-use crate::{
-    error::{self, Error},
-    label::Shown,
-};
+use crate::{error::Error, label::Shown};
 
 /// Reads one of our words from a flag.
 pub(super) fn word<T>(text: &str) -> Result<T, String>
@@ -74,7 +71,7 @@ fn when_hint(flag: &str) -> Option<&'static str> {
     if flag.contains("<WHEN>") {
         Some(WHEN)
     } else if flag.contains("<WITHIN>") {
-        Some("write 30s 15m 24h 7d 2w 3mo 1y, or together from large to small as 1y6mo")
+        Some(WITHIN)
     } else {
         None
     }
@@ -83,6 +80,10 @@ fn when_hint(flag: &str) -> Option<&'static str> {
 /// How moments are given.
 pub(super) const WHEN: &str = "write 30s 15m 24h 7d 2w 3mo 1y, or together as 1y6mo; or \
      2027-02-23T10:00:00Z, 2027-02-23, @1803376800";
+
+/// How lengths of time are given.
+pub(super) const WITHIN: &str =
+    "write 30s 15m 24h 7d 2w 3mo 1y, or together from large to small as 1y6mo";
 
 /// The commands that a line names, as far as they are known: `msb server keygen`.
 pub(super) fn command_in(args: &[OsString], mut command: &clap::Command) -> String {
@@ -105,5 +106,5 @@ fn bare(flag: String) -> String {
 }
 
 fn quoted(text: &str) -> String {
-    format!("`{}`", Shown(&error::redacted(text)))
+    format!("`{}`", Shown(text))
 }

@@ -75,10 +75,9 @@ struct Outcome {
 }
 
 pub(super) fn run(args: Args, console: &mut Console<'_, '_>) -> Result<Exit, Error> {
-    let out_of_range = |why| Error::usage(format!("--at: {why}"), WHEN);
     let now = console.world.now;
-    let at = args.at.map_or(Ok(now), |moment| moment.from(now)).map_err(out_of_range)?;
-    let asked = |why| Error::usage(format!("--namespace: {why}"), "run `msb verify --help`");
+    let at = moment(args.at, now)?;
+    let asked = |why| Error::usage(format!("`--namespace`: {why}"), "run `msb verify --help`");
     let namespaces = (!args.namespace.is_empty())
         .then(|| Namespaces::union(args.namespace))
         .transpose()
@@ -101,6 +100,11 @@ pub(super) fn run(args: Args, console: &mut Console<'_, '_>) -> Result<Exit, Err
     outcome.refusal = trust.judge(&text, at, &mut outcome)?.err();
     tell(&outcome, args.explain, console)?;
     Ok(outcome.refusal.as_ref().map_or(Exit::Done, verdict_exit))
+}
+
+fn moment(at: Option<Moment>, now: UnixTime) -> Result<UnixTime, Error> {
+    let Some(moment) = at else { return Ok(now) };
+    moment.from(now).map_err(|why| Error::usage(format!("`{moment}` for `--at`: {why}"), WHEN))
 }
 
 impl Trust {

@@ -154,7 +154,7 @@ impl Error {
     pub fn exit(&self) -> Exit {
         match self {
             Error::Ambiguous { .. } => Exit::Refused,
-            Error::Config(_) => Exit::Configuration,
+            Error::Config(fault) => storage::config_exit(fault),
             Error::Create(fault) => match storage::file_exit(fault) {
                 Exit::BadData => Exit::CannotCreate,
                 exit => exit,
@@ -162,6 +162,7 @@ impl Error {
             Error::File(fault) => storage::file_exit(fault),
             Error::Issue(fault) => match fault {
                 IssueFault::BornDead(_) => Exit::Refused,
+                IssueFault::DiceRepeat => Exit::Failed,
                 IssueFault::NothingSigns => Exit::NoServerKey,
                 IssueFault::Store(fault) => storage::store_exit(fault),
                 IssueFault::Unsealable(_) => Exit::Usage,
@@ -224,7 +225,7 @@ impl Error {
             Error::Create(fault) | Error::File(fault) => storage::file_hint(fault),
             Error::Issue(fault) => match fault {
                 IssueFault::BornDead(refusal) => Some(refusal.hint()),
-                IssueFault::NothingSigns => None,
+                IssueFault::DiceRepeat | IssueFault::NothingSigns => None,
                 IssueFault::Store(fault) => storage::store_hint(fault),
                 IssueFault::Unsealable(Unsealable::TooLong { .. }) => {
                     Some("ask for fewer namespaces or scope words".to_owned())
@@ -267,6 +268,9 @@ impl fmt::Display for Error {
             Error::Create(fault) | Error::File(fault) => fault.fmt(f),
             Error::Issue(fault) => match fault {
                 IssueFault::BornDead(refusal) => write!(f, "the key would never hold: {refusal}"),
+                IssueFault::DiceRepeat => {
+                    f.write_str("the random number generator of this system repeats itself")
+                }
                 IssueFault::NothingSigns => f.write_str("no server key in the ring signs"),
                 IssueFault::Store(fault) => fault.fmt(f),
                 IssueFault::Unsealable(unsealable) => unsealable.fmt(f),
@@ -276,7 +280,7 @@ impl fmt::Display for Error {
             Error::NoHome => f.write_str("this user has no home directory"),
             Error::NoKeyGiven => f.write_str("no key was given"),
             Error::NoServerKey { home } => write!(f, "no server key in {}", Shown(home)),
-            Error::NotFound { text } => write!(f, "no key `{}`", Shown(&redacted(text))),
+            Error::NotFound { text } => write!(f, "no key `{}`", Shown(text)),
             Error::NotRevoked { ids, output, store } => {
                 write!(f, "{output}; then {store}; NOT revoked: {}", joined(ids))
             }

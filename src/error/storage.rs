@@ -167,6 +167,13 @@ impl fmt::Display for StoreFault {
     }
 }
 
+pub(super) fn config_exit(fault: &ConfigFault) -> Exit {
+    match fault {
+        ConfigFault::File(file @ FileFault { fault: Fault::Io(_), .. }) => file_exit(file),
+        ConfigFault::File(_) | ConfigFault::Setting { .. } => Exit::Configuration,
+    }
+}
+
 pub(super) fn config_hint(fault: &ConfigFault) -> Option<String> {
     match fault {
         ConfigFault::File(fault) => file_hint(fault),

@@ -47,7 +47,7 @@ pub struct Msb {
     /// How many bytes each stream takes before it fails, and how.
     pub stdout_fails: Option<io::ErrorKind>,
     pub stderr_fails: Option<io::ErrorKind>,
-    dice: u8,
+    dice: u32,
 }
 
 /// What a command did.
@@ -109,8 +109,11 @@ impl Msb {
         let dice = &mut self.dice;
         let mut entropy = |bytes: &mut [u8]| {
             for byte in bytes {
-                *byte = *dice;
-                *dice = dice.wrapping_add(1);
+                // Counts, and after 255 scatters what it counts: no two ids are the same.
+                let scattered = (*dice ^ 0x5bd1_e995).wrapping_mul(0x9e37_79b1);
+                let scattered = (scattered ^ (scattered >> 15)).wrapping_mul(0x85eb_ca6b) >> 24;
+                *byte = (if *dice < 256 { *dice } else { scattered }) as u8;
+                *dice += 1;
             }
         };
         let args = ["msb"].into_iter().chain(words.iter().map(AsRef::as_ref)).map(OsString::from);

@@ -159,12 +159,11 @@ impl Change<'_> {
     /// Makes it so: on the disk when this returns.
     pub fn commit(self) -> Result<(), StoreFault> {
         let Store { db, home } = self.store;
-        let fold = self.changes_trust.get() || log_is_long(home);
         self.tx.commit().map_err(|error| self.store.fault(error))?;
         if let Some(kid) = self.staged {
             files::rename(&home.staged_server_key(kid), &home.server_key())?;
         }
-        if fold {
+        if self.changes_trust.get() || log_is_long(home) {
             fold_log(db);
         }
         Ok(())

@@ -12,7 +12,6 @@ mod peers;
 mod processes;
 mod properties;
 mod readme;
-mod rings;
 mod streams;
 mod usage;
 mod vectors;

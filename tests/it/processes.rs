@@ -1,1 +1,333 @@
-//! processes
+//! The program itself, in real processes: several at once, other users, real devices.
+
+use std::{
+    fs,
+    io::Write,
+    os::unix::{fs::PermissionsExt, process::CommandExt},
+    path::Path,
+    process::{Command, Output, Stdio},
+    thread,
+};
+
+use crate::harness::Scratch;
+
+fn msb(home: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_msb"));
+    command.env_clear().env("MSB_HOME", home).stdin(Stdio::null());
+    command
+}
+
+fn run(home: &Path, line: &str) -> Output {
+    msb(home).args(line.split_whitespace()).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+fn verify(home: &Path, key: &str) -> Option<i32> {
+    let mut child = msb(home)
+        .args(["verify", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(key.as_bytes()).unwrap();
+    child.wait().unwrap().code()
+}
+
+/// Whether a program is there; if not, says so, and CI does not let that pass.
+fn have(program: &str) -> bool {
+    if Command::new(program).arg("--version").output().is_ok() {
+        return true;
+    }
+    assert!(std::env::var_os("CI").is_none(), "{program} is required in CI");
+    eprintln!("SKIPPED: {program} is not installed");
+    false
+}
+
+fn root() -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let root = fs::metadata("/proc/self").unwrap().uid() == 0;
+    if !root {
+        assert!(std::env::var_os("CI").is_none(), "CI runs as root");
+        eprintln!("SKIPPED: only root can run a program as another user");
+    }
+    root
+}
+
+/// The user `nobody`.
+const NOBODY: u32 = 65_534;
+
+#[test]
+fn eight_first_keygens_make_one_server_key() {
+    for _ in 0..5 {
+        let scratch = Scratch::new();
+        let home = scratch.path("home");
+        let runs: Vec<_> = (0..8)
+            .map(|_| {
+                let home = home.clone();
+                thread::spawn(move || run(&home, "server keygen -n demo"))
+            })
+            .collect();
+        let keys: Vec<_> = runs
+            .into_iter()
+            .map(|run| {
+                let output = run.join().unwrap();
+                assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+                text(&output.stdout)
+            })
+            .collect();
+        for key in &keys {
+            assert_eq!(verify(&home, key), Some(0));
+        }
+        let listed = text(&run(&home, "server list").stdout);
+        assert_eq!(listed.lines().count(), 8);
+        let mut names: Vec<_> =
+            fs::read_dir(&home).unwrap().map(|file| file.unwrap().file_name()).collect();
+        names.retain(|name| !name.to_string_lossy().starts_with("msb.db"));
+        assert_eq!(names, ["server.key"]);
+    }
+}
+
+#[test]
+fn a_wide_umask_opens_nothing() {
+    let scratch = Scratch::new();
+    let home = scratch.path("deep/home");
+    let line = format!(
+        "umask 0; '{}' server keygen -q -o '{}'",
+        env!("CARGO_BIN_EXE_msb"),
+        scratch.path("key").display()
+    );
+    let done = Command::new("sh").args(["-c", &line]).env("MSB_HOME", &home).status().unwrap();
+    assert!(done.success());
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o7777;
+    assert_eq!(mode(&home), 0o700);
+    assert_eq!(mode(&scratch.path("key")), 0o600);
+    for file in fs::read_dir(&home).unwrap() {
+        assert_eq!(mode(&file.unwrap().path()), 0o600);
+    }
+}
+
+#[test]
+fn a_full_device_and_a_closed_pipe_are_noticed() {
+    let scratch = Scratch::new();
+    let home = scratch.path("home");
+    run(&home, "server keygen --name x");
+    let script = |line: &str, sink: &str| {
+        let line = format!("{} {line} {sink}", env!("CARGO_BIN_EXE_msb"));
+        Command::new("bash").args(["-c", &line]).env("MSB_HOME", &home).output().unwrap()
+    };
+    for line in [
+        "server keygen",
+        "server keygen --count 3000",
+        "server list",
+        "server show x",
+        "server status",
+        "server key show",
+        "server revoke x --dry-run",
+        "--help",
+    ] {
+        let full = script(line, "> /dev/full");
+        assert_eq!(full.status.code(), Some(74), "{line}: {}", text(&full.stderr));
+        assert!(text(&full.stderr).contains("no space left"), "{line}: {}", text(&full.stderr));
+        let closed = script(line, "> >(exec true); exit ${PIPESTATUS[0]}");
+        let code = closed.status.code();
+        // The reader may be quicker or slower than we are; what is never is a panic.
+        assert!(code == Some(74) || code == Some(0), "{line}: {code:?}");
+        assert!(!text(&closed.stderr).contains("panicked"), "{}", text(&closed.stderr));
+    }
+    let listed = text(&run(&home, "server list").stdout);
+    for line in listed.lines() {
+        assert!(line.contains("active"), "{line}");
+    }
+}
+
+#[test]
+fn a_command_without_a_reader_ends_quietly() {
+    let scratch = Scratch::new();
+    let home = scratch.path("home");
+    run(&home, "server keygen --count 5000 -q");
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output =
+        msb(&home).args(["server", "list", "--limit", "0"]).stdout(writer).output().unwrap();
+    assert_eq!((output.status.code(), text(&output.stderr).as_str()), (Some(74), ""));
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output =
+        msb(&home).args(["server", "keygen", "--name", "lost"]).stdout(writer).output().unwrap();
+    assert_eq!(output.status.code(), Some(74));
+    assert!(text(&output.stderr).contains("the new key is dead"), "{}", text(&output.stderr));
+    let listed = text(&run(&home, "server list --state undelivered").stdout);
+    assert_eq!(listed.lines().count(), 1);
+}
+
+#[test]
+fn a_killed_keygen_leaves_a_home_that_works() {
+    let scratch = Scratch::new();
+    for round in 0..20_u64 {
+        let home = scratch.path(&round.to_string());
+        let mut child =
+            msb(&home).args(["server", "keygen"]).stdout(Stdio::null()).spawn().unwrap();
+        thread::sleep(std::time::Duration::from_micros(500 * round));
+        let _ = child.kill();
+        child.wait().unwrap();
+        let output = run(&home, "server keygen -q");
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        assert_eq!(verify(&home, &text(&output.stdout)), Some(0));
+    }
+}
+
+#[test]
+fn another_users_files_are_not_used() {
+    if !root() {
+        return;
+    }
+    let scratch = Scratch::new();
+    fs::set_permissions(&scratch.0, fs::Permissions::from_mode(0o755)).unwrap();
+    let home = scratch.path("home");
+    let key = text(&run(&home, "server keygen -q").stdout);
+    let secret = home.join("server.key");
+    std::os::unix::fs::chown(&secret, Some(NOBODY), None).unwrap();
+    let output = run(&home, "server keygen");
+    assert_eq!(output.status.code(), Some(77));
+    assert!(
+        text(&output.stderr).contains("server.key belongs to user 65534"),
+        "{}",
+        text(&output.stderr)
+    );
+    assert_eq!(verify(&home, &key), Some(0), "verifying goes on");
+
+    // Root with somebody else's environment: nothing is written into that home by mistake.
+    let others = scratch.path("others");
+    fs::create_dir(&others).unwrap();
+    std::os::unix::fs::chown(&others, Some(NOBODY), None).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_msb"))
+        .args(["server", "keygen"])
+        .env_clear()
+        .env("HOME", &others)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(77), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("sudo -u '#65534'"), "{}", text(&output.stderr));
+    assert_eq!(fs::read_dir(&others).unwrap().count(), 0);
+    let output = Command::new(env!("CARGO_BIN_EXE_msb"))
+        .args(["server", "keygen", "-q"])
+        .env_clear()
+        .env("HOME", &others)
+        .uid(NOBODY)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(others.join(".config/msb/server.key").exists());
+    assert!(others.join(".local/share/msb/msb.db").exists());
+}
+
+#[test]
+fn a_home_that_cannot_be_written_is_told() {
+    if !root() {
+        return;
+    }
+    let scratch = Scratch::new();
+    fs::set_permissions(&scratch.0, fs::Permissions::from_mode(0o755)).unwrap();
+    let home = scratch.path("home");
+    let as_nobody = |line: &str| {
+        let output = msb(&home).args(line.split_whitespace()).uid(NOBODY).output().unwrap();
+        (output.status.code(), text(&output.stderr))
+    };
+    let (code, told) = as_nobody("server keygen");
+    assert_eq!(code, Some(77), "a home that cannot be made: {told}");
+    fs::create_dir(&home).unwrap();
+    std::os::unix::fs::chown(&home, Some(NOBODY), None).unwrap();
+    assert_eq!(as_nobody("server keygen -q").0, Some(0));
+    fs::set_permissions(&home, fs::Permissions::from_mode(0o500)).unwrap();
+    for line in ["server keygen", "server list", "verify msb_x", "server status"] {
+        let (code, told) = as_nobody(line);
+        assert_eq!(code, Some(77), "{line}: {told}");
+        assert!(told.contains("--jwks"), "{line}: {told}");
+    }
+}
+
+#[test]
+fn a_network_file_system_is_refused() {
+    if !have("strace") {
+        return;
+    }
+    let scratch = Scratch::new();
+    let home = scratch.path("home");
+    let on = |magic: &str, line: &str| {
+        // The kernel's answer is rewritten: f_type is the first member of struct statfs.
+        let inject = format!("inject=statfs:poke_exit=@arg2={magic}");
+        let output = Command::new("strace")
+            .args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=statfs", "-e", &inject])
+            .arg(env!("CARGO_BIN_EXE_msb"))
+            .args(line.split_whitespace())
+            .env("MSB_HOME", &home)
+            .output()
+            .unwrap();
+        (output.status.code(), text(&output.stderr))
+    };
+    for (magic, name) in
+        [("6969000000000000", "NFS"), ("424d53fe00000000", "SMB"), ("424d53ff00000000", "SMB")]
+    {
+        let (code, told) = on(magic, "server keygen");
+        assert_eq!(code, Some(78), "{told}");
+        assert!(
+            told.contains(&format!("lies on {name}, where a revocation can be lost")),
+            "{told}"
+        );
+    }
+    assert!(!home.join("msb.db").exists() && !home.join("server.key").exists());
+    run(&home, "server keygen");
+    let (code, told) = on("6969000000000000", "server list");
+    assert_eq!(code, Some(78), "{told}");
+}
+
+#[test]
+fn the_environment_names_the_home() {
+    let scratch = Scratch::new();
+    let named = scratch.path("named");
+    let output = msb(&scratch.path("env"))
+        .arg("--home")
+        .arg(&named)
+        .args(["server", "keygen", "-q"])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    assert!(named.join("server.key").exists() && named.join("msb.db").exists());
+    assert!(!scratch.path("env").exists());
+    let output = Command::new(env!("CARGO_BIN_EXE_msb"))
+        .args(["server", "keygen", "-q"])
+        .env_clear()
+        .env("MSB_HOME", "")
+        .env("HOME", &scratch.0)
+        .env("XDG_CONFIG_HOME", scratch.path("config"))
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(scratch.path("config/msb/server.key").exists());
+    assert!(scratch.path(".local/share/msb/msb.db").exists());
+}
+
+#[test]
+fn keys_go_through_a_shell_unharmed() {
+    let scratch = Scratch::new();
+    let script = r#"
+        set -eu
+        export MSB_API_KEY="$("$MSB" server keygen -q --expire 1w -n project-web)"
+        "$MSB" verify -q -n project-web
+        eval "$("$MSB" server keygen -q --expire 1h --format env)"
+        "$MSB" verify -q
+        printf '%s\n' "$MSB_API_KEY" | "$MSB" verify -q -
+        "$MSB" verify -q --key-file <(printf %s "$MSB_API_KEY")
+    "#;
+    let output = Command::new("bash")
+        .args(["-c", script])
+        .env("MSB", env!("CARGO_BIN_EXE_msb"))
+        .env("MSB_HOME", scratch.path("home"))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert_eq!(text(&output.stdout).matches("valid: ").count(), 4);
+}

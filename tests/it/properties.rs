@@ -55,7 +55,7 @@ fn a_word_has_one_spelling() {
     prints_as_it_was::<ScopeWord>("aZ0_-.:/* ", 5, 10_000);
     prints_as_it_was::<Party>("aZ0@._+:/- ", 5, 10_000);
     prints_as_it_was::<Prefix>("am9_A", 4, 3_000);
-    prints_as_it_was::<Span>("123wdhmosy0 ", 6, 3_000);
+    prints_as_it_was::<Span>("123wdhmosy0 ", 6, 2_000);
     prints_as_it_was::<Lifetime>("12wdhmosy", 4, 3_000);
     prints_as_it_was::<Kid>("aZ0_-+", 11, 1_000);
     prints_as_it_was::<Label>("a b\u{200b}é", 4, 10_000);

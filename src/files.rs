@@ -378,6 +378,11 @@ pub enum Fault {
 }
 
 impl FileFault {
+    /// Whether there is no such file.
+    pub fn is_not_found(&self) -> bool {
+        matches!(&self.fault, Fault::Io(error) if error.kind() == io::ErrorKind::NotFound)
+    }
+
     /// Whether somebody else holds what was asked for.
     pub fn would_block(&self) -> bool {
         matches!(&self.fault, Fault::Io(error) if error.kind() == io::ErrorKind::WouldBlock)

@@ -210,7 +210,8 @@ fn remarks(
 ) -> Vec<String> {
     let one = issued.keys.len() == 1;
     let (comma, s, does) = if one { ("", "s", "does") } else { (",", "", "do") };
-    let subject = issued.subject();
+    let name = request.name.as_ref().map(|name| format!(" ({name})")).unwrap_or_default();
+    let subject = issued.subject() + &name;
     let opens = match &request.namespaces {
         Namespaces::All => "every namespace".to_owned(),
         Namespaces::Named(_) => request.namespaces.to_string(),
@@ -231,7 +232,7 @@ fn remarks(
     if let Some(path) = &args.output {
         lines.push(format!("written to {}", path.display()));
     }
-    lines.push("it is told only now: no copy is kept".to_owned());
+    lines.push("copy it now: msb keeps none".to_owned());
     lines
 }
 

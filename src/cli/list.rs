@@ -119,6 +119,9 @@ fn tell(keys: &[Listed], next: Option<KeyId>, console: &mut Console<'_, '_>) -> 
             .set_content_arrangement(ContentArrangement::Disabled)
             .set_header(["ID", "STATE", "NAMESPACES", "SCOPE", "OWNER", "NAME", "ISSUED", "ENDS"]);
         table.add_rows(keys.iter().map(row::cells));
+        for column in table.column_iter_mut() {
+            column.set_padding((0, 2));
+        }
         console.answer(&format!("{}\n", table.trim_fmt()))?;
     } else {
         let lines = keys.iter().map(|listed| row::cells(listed).join("\t") + "\n");

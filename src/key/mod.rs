@@ -132,6 +132,9 @@ impl UnverifiedKey {
         }
         let (signing_input, signature) = jws.rsplit_once('.').ok_or(Malformed::Parts)?;
         let (header, claims) = signing_input.split_once('.').ok_or(Malformed::Parts)?;
+        if claims.contains('.') {
+            return Err(Malformed::Parts);
+        }
         let header: Header =
             decode(header).and_then(|bytes| json::exact(&bytes)).ok_or(Malformed::Header)?;
         Ok(Self {

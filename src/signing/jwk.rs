@@ -2,12 +2,12 @@
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::PublicKey;
 
-/// A member that is not a string is refused with the whole file; unknown ones are ignored
-/// (RFC 7517 section 4).
+/// A member that is neither a string nor null is refused with the whole file; unknown ones are
+/// ignored (RFC 7517 section 4).
 #[derive(Deserialize, Serialize)]
 struct Jwk {
     kty: String,
@@ -42,20 +42,23 @@ impl PublicKey {
     }
 
     /// Reads the Ed25519 signature keys of a JWK Set, or a single JWK; others are passed over
-    /// (RFC 7517 section 5). Never empty.
+    /// (RFC 7517 section 5). Never empty, and refused whole if anything in it is secret.
     pub fn from_jwks(text: &str) -> Result<Vec<Self>, NotAJwk> {
-        let members: Map<String, Value> =
-            serde_json::from_str(text).map_err(|_| NotAJwk::NotJson)?;
-        let entries = match members.get("keys") {
-            Some(Value::Array(keys)) => keys.iter().collect(),
+        let document: Value = serde_json::from_str(text).map_err(|_| NotAJwk::NotJson)?;
+        let entries = match document.get("keys") {
+            Some(Value::Array(entries)) => entries.iter().collect(),
             Some(_) => return Err(NotAJwk::NotJson),
-            None => vec![],
+            None => vec![&document],
         };
-        let private = |entry: &Value| ["d", "k"].iter().any(|name| entry.get(name).is_some());
-        if members.contains_key("d") || entries.into_iter().any(private) {
+        if !document.is_object() || !entries.iter().all(|entry| entry.is_object()) {
+            return Err(NotAJwk::NotJson);
+        }
+        let secret = |entry: &Value| entry.get("d").is_some() || entry.get("k").is_some();
+        if secret(&document) || entries.into_iter().any(secret) {
             return Err(NotAJwk::Private);
         }
-        let entries = if members.contains_key("keys") {
+        // Once more from the text: a `Value` forgets that a member stood there twice.
+        let entries = if document.get("keys").is_some() {
             serde_json::from_str::<JwkSet>(text).map_err(|_| NotAJwk::NotJson)?.keys
         } else {
             vec![serde_json::from_str(text).map_err(|_| NotAJwk::NotJson)?]

@@ -57,8 +57,7 @@ impl Change<'_> {
         match trust::find_server_key(&self.store.home, signing)? {
             Found::InPlace(server_key) => Ok(server_key),
             Found::Staged(server_key) => {
-                let staged = self.store.home.staged_server_key(signing.kid());
-                files::rename(&staged, &self.store.home.server_key())?;
+                trust::place_server_key(&self.store.home, signing.kid())?;
                 Ok(server_key)
             }
         }
@@ -161,7 +160,7 @@ impl Change<'_> {
         let Store { db, home } = self.store;
         self.tx.commit().map_err(|error| self.store.fault(error))?;
         if let Some(kid) = self.staged {
-            files::rename(&home.staged_server_key(kid), &home.server_key())?;
+            trust::place_server_key(home, kid)?;
         }
         if self.changes_trust.get() || log_is_long(home) {
             fold_log(db);

@@ -46,7 +46,12 @@ impl Store {
     pub fn open(home: &Home, purpose: Purpose) -> Result<Option<Self>, StoreFault> {
         let path = home.database();
         if !files::exists(&path)? {
-            return Self::never_was(home).map(|()| None);
+            match Self::left_behind(home)? {
+                None => return Ok(None),
+                // Another process may have made it all since the first look.
+                Some(_) if files::exists(&path)? => {}
+                Some(left) => return Err(StoreFault::RevocationsLost { left, database: path }),
+            }
         }
         files::check_trusted(&path)?;
         files::check_local(&home.data)?;
@@ -102,14 +107,14 @@ impl Store {
         Ok(files::rename(&beside, &home.database())?)
     }
 
-    /// Without a database nothing else of ours may be there either: else revocations are lost.
-    fn never_was(home: &Home) -> Result<(), StoreFault> {
+    /// What there is of ours that cannot be there without a database.
+    fn left_behind(home: &Home) -> Result<Option<PathBuf>, StoreFault> {
         for left in [home.server_key(), home.database_log()] {
             if files::exists(&left)? {
-                return Err(StoreFault::RevocationsLost { left, database: home.database() });
+                return Ok(Some(left));
             }
         }
-        Ok(())
+        Ok(None)
     }
 
     fn settle(&self, purpose: Purpose) -> rusqlite::Result<()> {

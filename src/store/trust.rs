@@ -1,5 +1,7 @@
 //! The key ring, its server key file, and revocations: what decides whether a key holds.
 
+use std::path::PathBuf;
+
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::{Store, StoreFault};
@@ -9,7 +11,7 @@ use crate::{
     keyring::{KeyRing, RingKey, Standing},
     label::Label,
     revocations::{Cause, Revocation, Revoked},
-    signing::{PublicKey, ServerKey},
+    signing::{Kid, PublicKey, ServerKey},
     time::UnixTime,
 };
 
@@ -64,23 +66,34 @@ pub(super) enum Found {
 
 /// Looks for a server key in its place, then where an interrupted command may have left it.
 pub(super) fn find_server_key(home: &Home, signing: &PublicKey) -> Result<Found, StoreFault> {
-    let path = home.server_key();
-    let in_place = read_server_key(home, false, signing);
-    if let Ok(Some(server_key)) = in_place {
+    if let Ok(Some(server_key)) = read_server_key(home, home.server_key(), signing) {
         return Ok(Found::InPlace(server_key));
     }
-    if let Ok(Some(server_key)) = read_server_key(home, true, signing) {
+    let staged = home.staged_server_key(signing.kid());
+    if let Ok(Some(server_key)) = read_server_key(home, staged, signing) {
         return Ok(Found::Staged(server_key));
     }
-    in_place.and(Err(StoreFault::KeyFileMissing { path }))
+    // Between the two looks another process may have put it in its place.
+    match read_server_key(home, home.server_key(), signing)? {
+        Some(server_key) => Ok(Found::InPlace(server_key)),
+        None => Err(StoreFault::KeyFileMissing { path: home.server_key() }),
+    }
+}
+
+/// Puts a server key into its place. Every process that finds it waiting may do so, and the
+/// first one does.
+pub(super) fn place_server_key(home: &Home, kid: Kid) -> Result<(), StoreFault> {
+    match files::rename(&home.staged_server_key(kid), &home.server_key()) {
+        Err(fault) if fault.is_not_found() => Ok(()),
+        placed => Ok(placed?),
+    }
 }
 
 fn read_server_key(
     home: &Home,
-    staged: bool,
+    path: PathBuf,
     signing: &PublicKey,
 ) -> Result<Option<ServerKey>, StoreFault> {
-    let path = if staged { home.staged_server_key(signing.kid()) } else { home.server_key() };
     let Some(pem) = files::read_secret(&path)? else { return Ok(None) };
     match ServerKey::from_pem(&pem) {
         Ok(server_key) if server_key.public() == signing => Ok(Some(server_key)),

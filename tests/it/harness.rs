@@ -6,6 +6,7 @@ use std::{
     fs,
     io::{self, Write},
     path::{Path, PathBuf},
+    process::Command,
     sync::atomic::{AtomicU32, Ordering},
 };
 
@@ -216,4 +217,14 @@ pub fn vectors() -> Option<PathBuf> {
     assert!(std::env::var_os("CI").is_none(), "{} is required in CI", path.display());
     eprintln!("SKIPPED: no third-party test data at {}", path.display());
     None
+}
+
+/// Whether a program is there; if not, says so, and CI does not let that pass.
+pub fn have(program: &str) -> bool {
+    if Command::new(program).arg("--version").output().is_ok() {
+        return true;
+    }
+    assert!(std::env::var_os("CI").is_none(), "{program} is required in CI");
+    eprintln!("SKIPPED: {program} is not installed");
+    false
 }

@@ -1,5 +1,6 @@
 //! Every promise of the program that needs more than one room.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 #![allow(unreachable_pub, reason = "a test binary has no outside")]
 
 mod commands;

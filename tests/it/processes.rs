@@ -9,7 +9,7 @@ use std::{
     thread,
 };
 
-use crate::harness::Scratch;
+use crate::harness::{Scratch, have};
 
 fn msb(home: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_msb"));
@@ -34,16 +34,6 @@ fn verify(home: &Path, key: &str) -> Option<i32> {
         .unwrap();
     child.stdin.take().unwrap().write_all(key.as_bytes()).unwrap();
     child.wait().unwrap().code()
-}
-
-/// Whether a program is there; if not, says so, and CI does not let that pass.
-fn have(program: &str) -> bool {
-    if Command::new(program).arg("--version").output().is_ok() {
-        return true;
-    }
-    assert!(std::env::var_os("CI").is_none(), "{program} is required in CI");
-    eprintln!("SKIPPED: {program} is not installed");
-    false
 }
 
 fn root() -> bool {

@@ -1,1 +1,129 @@
-//! readme
+//! The README's examples, for real: on a terminal, in a home of their own, in their order.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use crate::harness::{Scratch, have};
+
+fn readme() -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap()
+}
+
+/// The blocks of one language, in their order.
+fn blocks(language: &str) -> Vec<String> {
+    let fence = format!("```{language}\n");
+    let readme = readme();
+    let blocks =
+        readme.split(&fence).skip(1).map(|rest| rest.split("```").next().unwrap().to_owned());
+    blocks.collect()
+}
+
+/// Runs the console blocks in one shell on a terminal; answers each command with its output.
+fn session(scratch: &Scratch, commands: &[String]) -> Vec<String> {
+    let script: String = commands.iter().map(|command| format!("echo @@@\n{command}\n")).collect();
+    fs::write(scratch.path("session.sh"), script).unwrap();
+    let path = PathBuf::from(env!("CARGO_BIN_EXE_msb")).parent().unwrap().to_owned();
+    let path = format!("{}:{}", path.display(), std::env::var("PATH").unwrap());
+    let output = Command::new("script")
+        .args(["-qec", "bash session.sh", "/dev/null"])
+        .current_dir(&scratch.0)
+        .envs([("PATH", path.as_str()), ("NO_COLOR", "1")])
+        .env("MSB_HOME", scratch.path("home"))
+        .output()
+        .unwrap();
+    let told = String::from_utf8(output.stdout).unwrap().replace('\r', "");
+    told.split("@@@\n").skip(1).map(str::to_owned).collect()
+}
+
+/// Whether a line is what the README says, but for what differs from run to run: words with a
+/// digit in them, weekdays, and what follows an ellipsis.
+fn alike(said: &str, expected: &str) -> bool {
+    let (said, expected): (Vec<_>, Vec<_>) =
+        (said.split_whitespace().collect(), expected.split_whitespace().collect());
+    said.len() == expected.len()
+        && said.iter().zip(&expected).all(|(said, expected)| {
+            let day =
+                |word: &str| ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"].contains(&word);
+            let varies = expected.contains(|c: char| c.is_ascii_digit()) && expected.len() > 4;
+            let begins =
+                expected.split_once('…').is_some_and(|(head, _)| said.starts_with(&head[..30]));
+            let counts = said.parse::<u32>().is_ok() && expected.parse::<u32>().is_ok();
+            said == expected || varies || begins || (day(said) && day(expected)) || counts
+        })
+}
+
+#[test]
+fn the_console_examples_answer_as_they_say() {
+    if !have("script") {
+        return;
+    }
+    let examples: Vec<(String, String)> = blocks("console")
+        .concat()
+        .split("$ ")
+        .skip(1)
+        .map(|example| {
+            let (command, answer) = example.split_once('\n').unwrap();
+            (command.to_owned(), answer.to_owned())
+        })
+        .collect();
+    assert!(examples.len() >= 12, "the examples were not found");
+    let scratch = Scratch::new();
+    let commands: Vec<_> = examples.iter().map(|(command, _)| command.clone()).collect();
+    let answers = session(&scratch, &commands);
+    assert_eq!(answers.len(), examples.len(), "{answers:#?}");
+    for ((command, expected), said) in examples.iter().zip(&answers) {
+        let same = said.lines().count() == expected.lines().count()
+            && said.lines().zip(expected.lines()).all(|(said, expected)| alike(said, expected));
+        assert!(same, "$ {command}\n--- said\n{said}--- README\n{expected}");
+    }
+}
+
+/// Runs a program from the README beside a key and `jwks.json`.
+fn program(interpreter: &str, name: &str, code: &str, prepare: &str) {
+    let scratch = Scratch::new();
+    fs::write(scratch.path(name), code).unwrap();
+    let script = format!(
+        "set -e; {prepare}
+         export MSB_HOME=home
+         export MSB_API_KEY=\"$('{msb}' server keygen -q -n project-web --expire 1h)\"
+         '{msb}' server key show -q --format jwks > jwks.json
+         {interpreter} {name}
+         export MSB_API_KEY=\"$('{msb}' server keygen -q -n other)\"
+         if {interpreter} {name} 2> refused; then echo 'another namespace got in'; exit 1; fi
+         grep -q 'does not open project-web' refused",
+        msb = env!("CARGO_BIN_EXE_msb"),
+    );
+    let output =
+        Command::new("bash").args(["-c", &script]).current_dir(&scratch.0).output().unwrap();
+    let told = String::from_utf8_lossy(&output.stdout).into_owned()
+        + &String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && told.contains("is good"), "{told}");
+}
+
+#[test]
+fn the_python_example_verifies_a_key() {
+    let found = Command::new("python3").args(["-c", "import jwt, cryptography"]).output();
+    if !found.is_ok_and(|output| output.status.success()) {
+        assert!(std::env::var_os("CI").is_none(), "CI needs the Python package pyjwt[crypto]");
+        eprintln!("SKIPPED: the Python package pyjwt[crypto] is not installed");
+        return;
+    }
+    program("python3", "example.py", &blocks("python").concat(), "");
+}
+
+#[test]
+fn the_javascript_example_verifies_a_key() {
+    // Where the package `jose` lies, as CI installs it; else where npm puts it globally.
+    let modules = std::env::var("MSB_TEST_NODE_MODULES")
+        .unwrap_or_else(|_| "/usr/lib/node_modules".to_owned());
+    if !have("node") || !Path::new(&modules).join("jose").is_dir() {
+        assert!(std::env::var_os("CI").is_none(), "CI needs node and the npm package jose");
+        eprintln!("SKIPPED: node and the npm package jose are not installed");
+        return;
+    }
+    let prepare = format!("ln -s '{modules}' node_modules");
+    program("node", "example.mjs", &blocks("js").concat(), &prepare);
+}

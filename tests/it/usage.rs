@@ -158,7 +158,7 @@ fn no_mistake_prints_a_whole_key() {
     for line in [
         format!("verify {key} {key}"),
         format!("verify --{key}"),
-        format!("{key}"),
+        key.clone(),
         format!("server {key}"),
         format!("server show {key}"),
         format!("server keygen --name {key}"),

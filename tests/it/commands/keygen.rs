@@ -14,7 +14,7 @@ fn a_first_key_says_all_of_it_on_a_terminal() {
         "key 40gj48s44mk2ea19 opens every namespace, allows a.* b, until Mon 2026-11-23T12:00:00Z (in 2 hours)\n\
          it begins on Mon 2026-11-23T11:00:00Z (in 1 hour)\n\
          made server key 1IG2tMH7J2w, the first one here\n\
-         it is told only now: no copy is kept\n",
+         copy it now: msb keeps none\n",
     );
     msb.check("server keygen -q", 0, "msb_…\n", "");
 }
@@ -50,7 +50,7 @@ fn several_keys_are_a_line_each() {
         "server keygen --count 3 -n load --name batch",
         0,
         "msb_…\nmsb_…\nmsb_…\n",
-        "3 keys, 40gj48s44mk2ea19 to 6gtkcdsr74x3pf1x, open load, allow every operation, and do not expire\n",
+        "3 keys, 40gj48s44mk2ea19 to 6gtkcdsr74x3pf1x (batch), open load, allow every operation, and do not expire\n",
     );
     msb.check(
         "server show batch",

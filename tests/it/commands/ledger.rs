@@ -61,7 +61,7 @@ fn list_is_a_table_on_a_terminal() {
     msb.check(
         "server list --color never",
         0,
-        " ID                STATE   NAMESPACES  SCOPE  OWNER  NAME  ISSUED                ENDS\n \
+        "ID                STATE   NAMESPACES  SCOPE  OWNER  NAME  ISSUED                ENDS\n\
           40gj48s44mk2ea19  active  *           -      -      -     2026-11-23T10:00:00Z  -\n",
         "1 key\n",
     );

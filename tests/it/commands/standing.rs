@@ -9,7 +9,7 @@ fn the_session_of_the_readme() {
         "server keygen --expire 3mo --namespace team-alpha --name ci-deploy",
         0,
         "msb_…\n",
-        "key 40gj48s44mk2ea19 opens team-alpha, allows every operation, until Tue 2027-02-23T10:00:00Z (in 92 days)\n",
+        "key 40gj48s44mk2ea19 (ci-deploy) opens team-alpha, allows every operation, until Tue 2027-02-23T10:00:00Z (in 92 days)\n",
     );
     let key = msb.key("--expire 1w -n project-web");
     msb.env.insert("MSB_API_KEY".into(), key.into());

@@ -30,7 +30,7 @@
 //! getrandom         world
 //! SystemTime::now   world
 //! env::             world
-//! directories::     world
+//! etcetera          world
 //! clap              cli
 //! comfy_table       cli
 //! chrono::          time

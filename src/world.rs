@@ -7,7 +7,7 @@ use std::{
     time::SystemTime,
 };
 
-use directories::ProjectDirs;
+use etcetera::BaseStrategy;
 
 use crate::{files, files::Home, time::UnixTime};
 
@@ -69,10 +69,10 @@ impl World<'_> {
         if let Some(directory) = named.or_else(from_env) {
             return Some(Home::named(directory));
         }
-        let directories = ProjectDirs::from("", "", "msb")?;
+        let platform = etcetera::base_strategy::choose_native_strategy().ok()?;
         Some(Home {
-            config: directories.config_dir().to_owned(),
-            data: directories.data_dir().to_owned(),
+            config: platform.config_dir().join("msb"),
+            data: platform.data_dir().join("msb"),
             named: false,
         })
     }

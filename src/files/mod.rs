@@ -1,5 +1,9 @@
 //! Files: modes, owners, bounded reads, writes that are whole or not there at all.
 
+mod fault;
+mod home;
+mod replacement;
+
 use std::{
     fs::{self, DirBuilder, File, Metadata, OpenOptions},
     io::{self, Read, Write},
@@ -10,75 +14,12 @@ use std::{
 use rustix::fs::{Access, FlockOperation, OFlags};
 use zeroize::Zeroizing;
 
-use crate::signing::Kid;
+pub use fault::{Fault, FileFault};
+pub use home::Home;
+pub use replacement::Replacement;
 
 /// The most that is read of any file that is named to us, in bytes.
 pub const MOST: u64 = 1 << 20;
-
-/// Where configuration and data live.
-#[derive(Clone, Debug)]
-pub struct Home {
-    /// `config.toml` and `server.key`.
-    pub config: PathBuf,
-    /// `msb.db`.
-    pub data: PathBuf,
-    /// Whether somebody named it, with `--home` or `MSB_HOME`.
-    pub named: bool,
-}
-
-impl Home {
-    /// One directory for everything, named by somebody.
-    pub fn named(directory: PathBuf) -> Self {
-        Self { config: directory.clone(), data: directory, named: true }
-    }
-
-    /// The settings.
-    pub fn config_file(&self) -> PathBuf {
-        self.config.join("config.toml")
-    }
-
-    /// The signing server key.
-    pub fn server_key(&self) -> PathBuf {
-        self.config.join("server.key")
-    }
-
-    /// Where a server key waits until the ring knows it.
-    pub fn staged_server_key(&self, kid: Kid) -> PathBuf {
-        self.config.join(format!("server.key.{kid}"))
-    }
-
-    /// Key ring, ledger, revocations and audit.
-    pub fn database(&self) -> PathBuf {
-        self.data.join("msb.db")
-    }
-
-    /// SQLite's log of what is not in the database yet.
-    pub fn database_log(&self) -> PathBuf {
-        self.data.join("msb.db-wal")
-    }
-
-    /// Makes both directories, unless root would write into somebody else's home by mistake.
-    pub fn make(&self) -> Result<(), FileFault> {
-        for directory in [&self.config, &self.data] {
-            if !self.named {
-                self.refuse_anothers(directory)?;
-            }
-            make_directory(directory)?;
-        }
-        Ok(())
-    }
-
-    fn refuse_anothers(&self, directory: &Path) -> Result<(), FileFault> {
-        let standing =
-            directory.ancestors().find_map(|path| Some((path, fs::metadata(path).ok()?)));
-        match standing {
-            Some((path, metadata)) if is_root() && metadata.uid() != 0 => {
-                Err(Fault::AnothersHome { uid: metadata.uid() }.at(path))
-            }
-            Some(_) | None => Ok(()),
-        }
-    }
-}
 
 /// Whether anything of this name is there, a dangling link too.
 pub fn exists(path: &Path) -> Result<bool, FileFault> {
@@ -223,55 +164,6 @@ pub fn siblings(path: &Path) -> Result<Vec<PathBuf>, FileFault> {
         .collect())
 }
 
-/// A file that takes its name only once it is whole: written beside, synced, then renamed.
-pub struct Replacement {
-    path: PathBuf,
-    beside: PathBuf,
-    file: File,
-    overwrite: bool,
-}
-
-impl Replacement {
-    /// Begins; an error if the name is taken and may not be overwritten.
-    pub fn of(path: &Path, overwrite: bool) -> Result<Self, FileFault> {
-        let name = path.file_name().ok_or_else(|| Fault::NoName.at(path))?;
-        if !overwrite && exists(path)? {
-            return Err(Fault::from(io::Error::from(io::ErrorKind::AlreadyExists)).at(path));
-        }
-        if fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
-            return Err(Fault::NotAFile.at(path));
-        }
-        let beside = path.with_file_name(format!(".{}.{}", name.display(), std::process::id()));
-        let file = create(&beside)?;
-        Ok(Self { path: path.to_owned(), beside, file, overwrite })
-    }
-
-    /// Writes more of the content.
-    pub fn write(&mut self, content: &[u8]) -> Result<(), FileFault> {
-        self.file.write_all(content).map_err(|error| Fault::from(error).at(&self.path))
-    }
-
-    /// Takes the name, with all that was written.
-    pub fn finish(self) -> Result<(), FileFault> {
-        let placed = self.file.sync_all().and_then(|()| {
-            if self.overwrite {
-                fs::rename(&self.beside, &self.path)
-            } else {
-                // Unlike a rename, a link never takes a name that somebody took meanwhile.
-                fs::hard_link(&self.beside, &self.path)
-            }
-        });
-        placed.map_err(|error| Fault::from(error).at(&self.path))?;
-        sync_directory(&self.path)
-    }
-}
-
-impl Drop for Replacement {
-    fn drop(&mut self) {
-        let _ = fs::remove_file(&self.beside);
-    }
-}
-
 /// Holds a directory for one process at a time, until dropped.
 pub struct DirectoryLock(#[expect(dead_code, reason = "closing it unlocks")] File);
 
@@ -326,82 +218,4 @@ pub fn effective_uid() -> u32 {
 
 fn is_root() -> bool {
     effective_uid() == 0
-}
-
-/// What is wrong with which file.
-#[derive(Debug)]
-pub struct FileFault {
-    /// The file.
-    pub path: PathBuf,
-    /// What is wrong.
-    pub fault: Fault,
-}
-
-/// What can be wrong with a file.
-#[derive(Debug)]
-pub enum Fault {
-    /// The default home belongs to somebody else, and root did not say that it is meant.
-    AnothersHome {
-        /// Whose it is.
-        uid: u32,
-    },
-    /// What the operating system says.
-    Io(io::Error),
-    /// A symbolic link.
-    Link,
-    /// On a network file system.
-    Network {
-        /// Which.
-        name: &'static str,
-    },
-    /// A path that names no file.
-    NoName,
-    /// A directory, a device, a fifo or a socket.
-    NotAFile,
-    /// Others can read it.
-    OthersCanRead {
-        /// Its permission bits.
-        mode: u32,
-    },
-    /// Others can write it.
-    OthersCanWrite {
-        /// Its permission bits.
-        mode: u32,
-    },
-    /// It belongs to another user.
-    Owner {
-        /// Whose it is.
-        uid: u32,
-    },
-    /// More than [`MOST`] bytes.
-    TooLarge,
-}
-
-impl FileFault {
-    /// Whether there is no such file.
-    pub fn is_not_found(&self) -> bool {
-        matches!(&self.fault, Fault::Io(error) if error.kind() == io::ErrorKind::NotFound)
-    }
-
-    /// Whether somebody else holds what was asked for.
-    pub fn would_block(&self) -> bool {
-        matches!(&self.fault, Fault::Io(error) if error.kind() == io::ErrorKind::WouldBlock)
-    }
-}
-
-impl Fault {
-    /// That fault, of that file.
-    pub fn at(self, path: &Path) -> FileFault {
-        FileFault { path: path.to_owned(), fault: self }
-    }
-
-    fn kind_of(metadata: &Metadata) -> Self {
-        if metadata.is_symlink() { Self::Link } else { Self::NotAFile }
-    }
-}
-
-impl From<io::Error> for Fault {
-    fn from(error: io::Error) -> Self {
-        Self::Io(error)
-    }
 }

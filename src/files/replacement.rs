@@ -1,0 +1,58 @@
+//! A file that is whole or not there at all.
+
+use std::{
+    fs::{self, File},
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+use super::{Fault, FileFault, create, exists, sync_directory};
+
+/// A file that takes its name only once it is whole: written beside, synced, then renamed.
+pub struct Replacement {
+    path: PathBuf,
+    beside: PathBuf,
+    file: File,
+    overwrite: bool,
+}
+
+impl Replacement {
+    /// Begins; an error if the name is taken and may not be overwritten.
+    pub fn of(path: &Path, overwrite: bool) -> Result<Self, FileFault> {
+        let name = path.file_name().ok_or_else(|| Fault::NoName.at(path))?;
+        if !overwrite && exists(path)? {
+            return Err(Fault::from(io::Error::from(io::ErrorKind::AlreadyExists)).at(path));
+        }
+        if fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
+            return Err(Fault::NotAFile.at(path));
+        }
+        let beside = path.with_file_name(format!(".{}.{}", name.display(), std::process::id()));
+        let file = create(&beside)?;
+        Ok(Self { path: path.to_owned(), beside, file, overwrite })
+    }
+
+    /// Writes more of the content.
+    pub fn write(&mut self, content: &[u8]) -> Result<(), FileFault> {
+        self.file.write_all(content).map_err(|error| Fault::from(error).at(&self.path))
+    }
+
+    /// Takes the name, with all that was written.
+    pub fn finish(self) -> Result<(), FileFault> {
+        let placed = self.file.sync_all().and_then(|()| {
+            if self.overwrite {
+                fs::rename(&self.beside, &self.path)
+            } else {
+                // Unlike a rename, a link never takes a name that somebody took meanwhile.
+                fs::hard_link(&self.beside, &self.path)
+            }
+        });
+        placed.map_err(|error| Fault::from(error).at(&self.path))?;
+        sync_directory(&self.path)
+    }
+}
+
+impl Drop for Replacement {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.beside);
+    }
+}

@@ -5,7 +5,7 @@ use crate::{
     label::Label,
     ledger::Entry,
     namespace::Namespaces,
-    revocations::Revocation,
+    revocations::{Cause, Revocation, Revoked},
     scope::Scope,
     signing::{Kid, ServerKey},
     store::{Act, Change, Store, StoreFault},
@@ -83,6 +83,17 @@ pub fn keys(
     change.audit("issue", &issued.subject())?;
     change.commit()?;
     Ok(issued)
+}
+
+/// Cuts off keys that could not be handed out: what nobody got, somebody may find.
+pub fn undeliver(store: &mut Store, issued: &Issued, act: Act<'_>) -> Result<(), StoreFault> {
+    let revoked = Revoked { at: act.at, cause: Cause::Undelivered };
+    let change = store.change(act)?;
+    for (id, _) in &issued.keys {
+        change.revoke(*id, &revoked)?;
+    }
+    change.audit_trust("undelivered", &issued.subject())?;
+    change.commit()
 }
 
 /// An id that no key here ever had.

@@ -85,6 +85,14 @@ impl Namespaces {
         }
     }
 
+    /// How this is told to people: the names, or `every namespace`.
+    pub fn told(&self) -> String {
+        match self {
+            Self::All => "every namespace".to_owned(),
+            Self::Named(_) => self.to_string(),
+        }
+    }
+
     /// The words in which this is written: `*`, or the names.
     pub fn words(&self) -> Vec<&str> {
         match self {

@@ -88,6 +88,11 @@ impl Scope {
         *self == Self::Every
     }
 
+    /// How this is told to people: the words, or `every operation`.
+    pub fn told(&self) -> String {
+        self.claim().unwrap_or_else(|| "every operation".to_owned())
+    }
+
     /// The claim's text: the words with one space between; none for every operation.
     pub fn claim(&self) -> Option<String> {
         match self {

@@ -17,9 +17,8 @@ use crate::{
     key::{KeyId, KeyText, Party},
     label::Label,
     namespace::Namespaces,
-    revocations::{Cause, Revoked},
     scope::{Scope, ScopeWord},
-    store::{Act, Store, StoreFault},
+    store::{Act, Store},
     time::{Lifetime, Moment, Told, UnixTime},
 };
 
@@ -180,26 +179,16 @@ fn deliver(
     console.remark(&remarks(args, request, issued, console))
 }
 
-/// A key that nobody got is a key that somebody may find: it dies.
+/// What is said of keys that could not be handed out.
 fn withdraw(store: &mut Store, issued: &Issued, act: Act<'_>, output: Error) -> Error {
     let output = Box::new(output);
-    match undeliver(store, issued, act) {
+    match issue::undeliver(store, issued, act) {
         Ok(()) => Error::Undelivered { count: issued.keys.len(), output },
         Err(store) => {
             let ids = issued.keys.iter().map(|(id, _)| *id).collect();
             Error::NotRevoked { ids, output, store }
         }
     }
-}
-
-fn undeliver(store: &mut Store, issued: &Issued, act: Act<'_>) -> Result<(), StoreFault> {
-    let revoked = Revoked { at: act.at, cause: Cause::Undelivered };
-    let change = store.change(act)?;
-    for (id, _) in &issued.keys {
-        change.revoke(*id, &revoked)?;
-    }
-    change.audit_trust("undelivered", &issued.subject())?;
-    change.commit()
 }
 
 fn remarks(
@@ -212,11 +201,7 @@ fn remarks(
     let (comma, s, does) = if one { ("", "s", "does") } else { (",", "", "do") };
     let name = request.name.as_ref().map(|name| format!(" ({name})")).unwrap_or_default();
     let subject = issued.subject() + &name;
-    let opens = match &request.namespaces {
-        Namespaces::All => "every namespace".to_owned(),
-        Namespaces::Named(_) => request.namespaces.to_string(),
-    };
-    let allows = request.scope.claim().unwrap_or_else(|| "every operation".to_owned());
+    let (opens, allows) = (request.namespaces.told(), request.scope.told());
     let told = |at| Told { at, now: console.world.now };
     let end = match request.expires_at {
         Some(at) => format!("until {}", told(at)),
@@ -232,13 +217,15 @@ fn remarks(
     if let Some(path) = &args.output {
         lines.push(format!("written to {}", path.display()));
     }
-    lines.push("copy it now: msb keeps none".to_owned());
+    if args.output.is_none() && console.world.stdout_is_terminal {
+        lines.push("copy it now: msb keeps none".to_owned());
+    }
     lines
 }
 
 #[derive(Serialize)]
-struct Answer {
-    key: String,
+struct Answer<'a> {
+    key: &'a str,
     id: String,
     kid: String,
     namespaces: Vec<String>,
@@ -250,10 +237,10 @@ struct Answer {
     expires_at: Option<String>,
 }
 
-impl Answer {
-    fn of(id: KeyId, key: &KeyText, request: &Request, issued: &Issued, now: UnixTime) -> Self {
+impl<'a> Answer<'a> {
+    fn of(id: KeyId, key: &'a KeyText, request: &Request, issued: &Issued, now: UnixTime) -> Self {
         Self {
-            key: key.expose().to_owned(),
+            key: key.expose(),
             id: id.to_string(),
             kid: issued.kid.to_string(),
             namespaces: request.namespaces.words().into_iter().map(str::to_owned).collect(),

@@ -194,10 +194,7 @@ fn tell(outcome: &Outcome, explain: bool, console: &mut Console<'_, '_>) -> Resu
 }
 
 fn described(claims: &Claims, now: UnixTime) -> String {
-    let opens = match &claims.namespace {
-        Namespaces::All => "every namespace".to_owned(),
-        Namespaces::Named(_) => claims.namespace.to_string(),
-    };
+    let opens = claims.namespace.told();
     let end = match claims.exp {
         Some(at) => format!("until {}", Told { at, now }),
         None => "and does not expire".to_owned(),

@@ -3,9 +3,7 @@
 use std::fmt;
 
 use super::Exit;
-use crate::{
-    key::Malformed, namespace::Namespaces, revocations::Cause, scope::Scope, verify::Refusal,
-};
+use crate::{key::Malformed, namespace::Namespaces, revocations::Cause, verify::Refusal};
 
 /// What `verify` ends with for this verdict.
 pub fn verdict_exit(refusal: &Refusal) -> Exit {
@@ -51,24 +49,13 @@ impl fmt::Display for Refusal {
             }
             Refusal::WrongIssuer { expected: None } => f.write_str("the key names an issuer"),
             Refusal::WrongNamespace { required, opens } => {
-                write!(f, "the key opens {}, not {}", opened(opens), opened(required))
+                write!(f, "the key opens {}, not {}", opens.told(), required.told())
             }
             Refusal::WrongScope { required, allows } => {
-                write!(f, "the key allows {}, not {}", allowed(allows), allowed(required))
+                write!(f, "the key allows {}, not {}", allows.told(), required.told())
             }
         }
     }
-}
-
-fn opened(namespaces: &Namespaces) -> String {
-    match namespaces {
-        Namespaces::All => "every namespace".to_owned(),
-        Namespaces::Named(_) => namespaces.to_string(),
-    }
-}
-
-fn allowed(scope: &Scope) -> String {
-    scope.claim().unwrap_or_else(|| "every operation".to_owned())
 }
 
 impl fmt::Display for Malformed {

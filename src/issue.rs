@@ -8,7 +8,7 @@ use crate::{
     revocations::{Cause, Revocation, Revoked},
     scope::Scope,
     signing::{Kid, ServerKey},
-    store::{Act, Change, Store, StoreFault},
+    store::{Change, Store, StoreFault},
     time::UnixTime,
     verify::{Refusal, Verifier},
 };
@@ -44,6 +44,8 @@ pub struct Issued {
     pub keys: Vec<(KeyId, KeyText)>,
     /// The server key that signed them.
     pub kid: Kid,
+    /// When.
+    pub at: UnixTime,
     /// Whether it was made for them.
     pub first_server_key: bool,
 }
@@ -52,10 +54,12 @@ pub struct Issued {
 pub fn keys(
     store: &mut Store,
     request: &Request,
-    act: Act<'_>,
+    who: &str,
+    clock: &dyn Fn() -> UnixTime,
     entropy: &mut dyn FnMut(&mut [u8]),
 ) -> Result<Issued, IssueFault> {
-    let mut change = store.change(act)?;
+    let mut change = store.change(who, clock)?;
+    let now = change.now();
     let ring = change.ring()?;
     let first_server_key = ring.is_empty();
     let server_key = match ring.signing() {
@@ -72,23 +76,37 @@ pub fn keys(
     let mut keys = Vec::with_capacity(request.count as usize);
     for _ in 0..request.count {
         let id = new_id(&change, entropy)?;
-        let sealed = key::seal(request.claims(id, act.at), &server_key, &request.prefix)?;
-        change.record(&request.entry(id, kid, act.at, sealed.sha256))?;
+        let sealed = key::seal(request.claims(id, now), &server_key, &request.prefix)?;
+        change.record(&request.entry(id, kid, now, sealed.sha256))?;
         // A key may begin later, but none is handed out that can never hold.
-        let begins = request.not_before.map_or(act.at, |nbf| nbf.max(act.at));
+        let begins = request.not_before.map_or(now, |nbf| nbf.max(now));
         verifier.verify(sealed.key, Revocation::None, begins)?;
         keys.push((id, sealed.text));
     }
-    let issued = Issued { keys, kid, first_server_key };
+    let issued = Issued { keys, kid, at: now, first_server_key };
     change.audit("issue", &issued.subject())?;
-    change.commit()?;
-    Ok(issued)
+    if let Some(at) = request.expires_at.filter(|end| *end <= clock()) {
+        return Err(IssueFault::BornDead(Refusal::Expired { at }));
+    }
+    match change.commit() {
+        Ok(()) => Ok(issued),
+        Err(fault) => {
+            // It may be on the disk all the same, and nobody will get these keys.
+            let _ = undeliver(store, &issued, who, clock);
+            Err(fault.into())
+        }
+    }
 }
 
 /// Cuts off keys that could not be handed out: what nobody got, somebody may find.
-pub fn undeliver(store: &mut Store, issued: &Issued, act: Act<'_>) -> Result<(), StoreFault> {
-    let revoked = Revoked { at: act.at, cause: Cause::Undelivered };
-    let change = store.change(act)?;
+pub fn undeliver(
+    store: &mut Store,
+    issued: &Issued,
+    who: &str,
+    clock: &dyn Fn() -> UnixTime,
+) -> Result<(), StoreFault> {
+    let change = store.change(who, clock)?;
+    let revoked = Revoked { at: change.now(), cause: Cause::Undelivered };
     for (id, _) in &issued.keys {
         change.revoke(*id, &revoked)?;
     }
@@ -109,11 +127,11 @@ fn new_id(change: &Change<'_>, entropy: &mut dyn FnMut(&mut [u8])) -> Result<Key
 }
 
 impl Issued {
-    /// What these keys are called when they are spoken of together.
+    /// What these keys are called when they are spoken of together: the ledger has them in a row.
     pub fn subject(&self) -> String {
         match self.keys.as_slice() {
             [(id, _)] => format!("key {id}"),
-            [(first, _), .., (last, _)] => format!("{} keys, {first} to {last}", self.keys.len()),
+            [(first, _), ..] => format!("{} keys, first {first}", self.keys.len()),
             [] => "no keys".to_owned(),
         }
     }

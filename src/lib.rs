@@ -1,5 +1,5 @@
 //! msb hands out API keys from a shell, verifies them anywhere with a public key, and cuts off
-//! one or all of them at once.
+//! any of them at once.
 //!
 //! # The house
 //!

@@ -94,10 +94,10 @@ impl Namespaces {
     }
 
     /// The words in which this is written: `*`, or the names.
-    pub fn words(&self) -> Vec<&str> {
+    pub fn words(&self) -> Vec<String> {
         match self {
-            Self::All => vec!["*"],
-            Self::Named(names) => names.iter().map(|name| name.0.as_str()).collect(),
+            Self::All => vec!["*".to_owned()],
+            Self::Named(names) => names.iter().map(|name| name.0.clone()).collect(),
         }
     }
 }

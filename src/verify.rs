@@ -240,6 +240,22 @@ impl Step {
         Step::Namespace,
         Step::Scope,
     ];
+
+    /// The word by which programs know it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Step::Spelling => "spelling",
+            Step::ServerKey => "server_key",
+            Step::Signature => "signature",
+            Step::Standing => "standing",
+            Step::Audience => "audience",
+            Step::Start => "start",
+            Step::End => "end",
+            Step::Revocation => "revocation",
+            Step::Namespace => "namespace",
+            Step::Scope => "scope",
+        }
+    }
 }
 
 impl Refusal {

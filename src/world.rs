@@ -13,8 +13,10 @@ use crate::{files, files::Home, time::UnixTime};
 
 /// What a command meets outside.
 pub struct World<'w> {
-    /// The moment of this command: the clock is read once.
+    /// The moment of this command.
     pub now: UnixTime,
+    /// The clock, for commands that had to wait since.
+    pub clock: &'w dyn Fn() -> UnixTime,
     /// Fills bytes with chance.
     pub entropy: &'w mut dyn FnMut(&mut [u8]),
     /// What the environment says.
@@ -27,6 +29,8 @@ pub struct World<'w> {
     pub stdout: &'w mut dyn Write,
     /// Standard error: what is said about the answer.
     pub stderr: &'w mut dyn Write,
+    /// Whether standard output was closed before we began.
+    pub stdout_is_closed: bool,
     /// Whether standard output is a terminal.
     pub stdout_is_terminal: bool,
     /// Whether standard error is a terminal.
@@ -35,15 +39,18 @@ pub struct World<'w> {
 
 /// Runs an act in the real world; none if its clock is before 1970 or past the year 9999.
 pub fn real<T>(act: impl FnOnce(&mut World<'_>) -> T) -> Option<T> {
-    let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok()?;
+    let now = clock()?;
     let (mut stdin, mut stdout, mut stderr) = (io::stdin(), io::stdout(), io::stderr());
     Some(act(&mut World {
-        now: UnixTime::from_secs(i64::try_from(since_1970.as_secs()).ok()?)?,
+        now,
+        // A clock that leaves those years while we run stands still.
+        clock: &|| clock().unwrap_or(now),
         entropy: &mut |bytes| {
             getrandom::fill(bytes).expect("the system has a random number generator");
         },
         env: &|name| std::env::var_os(name),
         who: who(),
+        stdout_is_closed: files::was_closed(&stdout),
         stdout_is_terminal: stdout.is_terminal(),
         stderr_is_terminal: stderr.is_terminal(),
         stdin: &mut stdin,
@@ -52,10 +59,18 @@ pub fn real<T>(act: impl FnOnce(&mut World<'_>) -> T) -> Option<T> {
     }))
 }
 
+fn clock() -> Option<UnixTime> {
+    let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok()?;
+    UnixTime::from_secs(i64::try_from(since_1970.as_secs()).ok()?)
+}
+
 fn who() -> String {
     let uid = files::effective_uid();
     match std::env::var("SUDO_UID") {
-        Ok(sudo) if sudo.parse::<u32>().is_ok() => format!("uid {uid}, sudo from uid {sudo}"),
+        // Only root's word counts: anybody can set a variable.
+        Ok(sudo) if uid == 0 && sudo.parse::<u32>().is_ok() => {
+            format!("uid {uid}, sudo from uid {sudo}")
+        }
         Ok(_) | Err(_) => format!("uid {uid}"),
     }
 }
@@ -75,6 +90,11 @@ impl World<'_> {
             data: platform.data_dir().join("msb"),
             named: false,
         })
+    }
+
+    /// Reads the clock again, after waiting for a person or a pipe.
+    pub fn waited(&mut self) {
+        self.now = (self.clock)();
     }
 
     /// Says the answer, or part of it, and makes sure that it has arrived.

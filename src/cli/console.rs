@@ -167,7 +167,7 @@ impl<'c, 'w> Console<'c, 'w> {
                     error: ErrorBody {
                         code: error.code(),
                         message: redacted(&error.to_string()),
-                        hint: error.hint(),
+                        hint: error.hint().map(|hint| redacted(&hint)),
                         exit: exit as u8,
                     },
                 },
@@ -176,7 +176,7 @@ impl<'c, 'w> Console<'c, 'w> {
             let coloured = self.colours(self.world.stderr_is_terminal);
             let label = painted(coloured, Tone::Bad, "error");
             let mut text = format!("msb: {label}: {}\n", redacted(&error.to_string()));
-            if let Some(hint) = error.hint() {
+            if let Some(hint) = error.hint().map(|hint| redacted(&hint)) {
                 let _ = writeln!(text, "msb: {}: {hint}", painted(coloured, Tone::Mind, "hint"));
             }
             text

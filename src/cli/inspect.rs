@@ -4,11 +4,12 @@ use serde::Serialize;
 
 use super::{
     console::{Console, Tone},
-    source::KeyArgs,
+    row,
+    source::{KeyArgs, Source},
 };
 use crate::{
     error::{Error, Exit},
-    key::{Claims, Prefix, UnverifiedKey},
+    key::{Claims, Party, Prefix, UnverifiedKey},
     time::Told,
     verify::Refusal,
 };
@@ -33,13 +34,12 @@ pub(super) fn run(args: Args, console: &mut Console<'_, '_>) -> Result<Exit, Err
         .map_err(|why| Error::Refused(Refusal::Malformed(why)))?;
     let (kid, claims) = (key.kid().to_string(), key.claims_unverified());
     if console.json() {
-        let answer = Answer { verified: false, kid, claims, source: source.to_string() };
-        console.answer_json("msb.inspect/1", &answer)?;
+        console.answer_json("msb.inspect/1", &Answer::of(kid, claims, &source))?;
         return Ok(Exit::Done);
     }
     let heading = console.paint(Tone::Mind, "UNVERIFIED");
     let told = |at| Told { at, now: console.world.now }.to_string();
-    let lines = [
+    let body = row::lines([
         ("id", Some(claims.jti.to_string())),
         ("server key", Some(kid)),
         ("namespaces", Some(claims.namespace.to_string())),
@@ -50,20 +50,44 @@ pub(super) fn run(args: Args, console: &mut Console<'_, '_>) -> Result<Exit, Err
         ("issued", Some(told(claims.iat))),
         ("begins", claims.nbf.map(told)),
         ("ends", Some(claims.exp.map_or("never".to_owned(), told))),
-    ];
-    let body = lines
-        .into_iter()
-        .filter_map(|(name, value)| value.map(|value| format!("{name:<12}{value}\n")))
-        .collect::<String>();
+    ]);
     console.answer(&format!("{heading}: this is what the key claims, true or not\n{body}"))?;
     console.remark(&[format!("read from {source}; `msb verify` tells whether it holds")])?;
     Ok(Exit::Done)
 }
 
 #[derive(Serialize)]
-struct Answer<'a> {
+struct Answer {
     verified: bool,
+    id: String,
     kid: String,
-    claims: &'a Claims,
+    namespaces: Vec<String>,
+    scope: Option<String>,
+    owner: Option<String>,
+    issuer: Option<String>,
+    audience: Option<String>,
+    issued_at: String,
+    not_before: Option<String>,
+    expires_at: Option<String>,
     source: String,
+}
+
+impl Answer {
+    fn of(kid: String, claims: &Claims, source: &Source) -> Self {
+        let text = |party: &Option<Party>| party.as_ref().map(ToString::to_string);
+        Self {
+            verified: false,
+            id: claims.jti.to_string(),
+            kid,
+            namespaces: claims.namespace.words(),
+            scope: claims.scope.claim(),
+            owner: text(&claims.sub),
+            issuer: text(&claims.iss),
+            audience: text(&claims.aud),
+            issued_at: claims.iat.to_string(),
+            not_before: claims.nbf.map(|at| at.to_string()),
+            expires_at: claims.exp.map(|at| at.to_string()),
+            source: source.to_string(),
+        }
+    }
 }

@@ -1,25 +1,25 @@
 //! `msb server keygen`: issue a key, and print it.
 
-use std::{fmt::Display, path::PathBuf};
+use std::{fmt::Write, io::ErrorKind, path::PathBuf};
 
 use serde::Serialize;
 use zeroize::Zeroizing;
 
 use super::{
     console::{Console, object},
-    usage::{self, word},
+    usage::{self, Typed, WHEN, typed, word},
 };
 use crate::{
     config::Config,
     error::{Error, Exit},
     files::Replacement,
     issue::{self, Issued, Request},
-    key::{KeyId, KeyText, Party},
-    label::Label,
+    key::{KeyId, KeyText, Party, Prefix, Unsealable},
+    label::{Label, Shown},
     namespace::Namespaces,
     scope::{Scope, ScopeWord},
-    store::{Act, Store},
-    time::{Lifetime, Moment, Told, UnixTime},
+    store::Store,
+    time::{Lifetime, Moment, Told},
 };
 
 /// Issue a key, and print it
@@ -27,10 +27,10 @@ use crate::{
 #[command(before_help = EXAMPLES)]
 pub(super) struct Args {
     /// When the key ends: 15m 24h 7d 3mo 1y, an instant, a date, or never [default: never]
-    #[arg(long, value_name = "WHEN", value_parser = word::<Lifetime>, allow_hyphen_values = true)]
-    expire: Option<Lifetime>,
+    #[arg(long, value_name = "WHEN", value_parser = typed::<Lifetime>, allow_hyphen_values = true)]
+    expire: Option<Typed<Lifetime>>,
     /// A namespace that the key opens; repeatable [default: every one]
-    #[arg(short, long, value_name = "NS", value_parser = namespace)]
+    #[arg(short, long, value_name = "NS", value_parser = usage::namespace)]
     namespace: Vec<Namespaces>,
     /// An operation that the key allows, such as sandbox.*; repeatable [default: every one]
     #[arg(long, value_name = "S", value_parser = word::<ScopeWord>)]
@@ -42,10 +42,10 @@ pub(super) struct Args {
     #[arg(long, value_parser = word::<Party>)]
     owner: Option<Party>,
     /// When the key begins to work [default: now]
-    #[arg(long, value_name = "WHEN", value_parser = word::<Moment>, allow_hyphen_values = true)]
-    not_before: Option<Moment>,
+    #[arg(long, value_name = "WHEN", value_parser = typed::<Moment>, allow_hyphen_values = true)]
+    not_before: Option<Typed<Moment>>,
     /// How many keys
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = usage::number::<1, 1_000_000>)]
     count: u32,
     /// How to print it
     #[arg(long, value_enum, default_value_t = Format::Key)]
@@ -75,65 +75,57 @@ enum Format {
     Env,
 }
 
-/// Reads one word of `--namespace`.
-pub(super) fn namespace(text: &str) -> Result<Namespaces, String> {
-    Namespaces::word(text).map_err(|error| error.to_string())
-}
-
 pub(super) fn run(args: Args, console: &mut Console<'_, '_>) -> Result<Exit, Error> {
     let home = console.home()?;
-    let now = console.world.now;
     let request = request(&args, &Config::load(&home.config_file())?, console)?;
     let file = args
         .output
         .as_deref()
         .map(|path| Replacement::of(path, args.force).map_err(Error::Create))
         .transpose()?;
-    let mut store = Store::open_or_create(&home)?;
-    let who = console.world.who.clone();
-    let act = Act { who: &who, at: now };
-    let issued = issue::keys(&mut store, &request, act, &mut *console.world.entropy)?;
-    match deliver(&args, &request, &issued, file, console) {
-        Ok(()) => Ok(Exit::Done),
-        Err(output) => Err(withdraw(&mut store, &issued, act, output)),
+    if file.is_none() && console.world.stdout_is_closed {
+        return Err(Error::Output(ErrorKind::NotConnected.into()));
     }
+    let mut store = Store::open_or_create(&home)?;
+    let (who, clock) = (console.world.who.clone(), console.world.clock);
+    let issued = issue::keys(&mut store, &request, &who, clock, &mut *console.world.entropy)?;
+    let Err(output) = deliver(&args, &request, &issued, file, console) else {
+        return Ok(Exit::Done);
+    };
+    let output = Box::new(output);
+    Err(match issue::undeliver(&mut store, &issued, &who, clock) {
+        Ok(()) => Error::Undelivered { count: issued.keys.len(), output },
+        Err(store) => {
+            let ids = issued.keys.iter().map(|(id, _)| *id).collect();
+            Error::NotRevoked { ids, output, store }
+        }
+    })
 }
 
 fn request(args: &Args, config: &Config, console: &Console<'_, '_>) -> Result<Request, Error> {
     let now = console.world.now;
-    let refuse = |given: &dyn Display, flag: &str, why: &dyn Display| {
-        Error::usage(format!("`{given}` for `{flag}`: {why}"), usage::WHEN)
+    let expires_at = match &args.expire {
+        Some(typed) => typed.value.end(now).map_err(|why| typed.refused("--expire", &why, WHEN))?,
+        None => None,
     };
-    let expire = args.expire.unwrap_or(Lifetime::Never);
-    let expires_at = expire.end(now).map_err(|why| refuse(&expire, "--expire", &why))?;
-    let not_before = args
-        .not_before
-        .map(|begin| begin.from(now).map_err(|why| refuse(&begin, "--not-before", &why)))
-        .transpose()?;
-    if expires_at.is_some_and(|end| not_before.is_some_and(|begin| end <= begin)) {
-        return Err(refuse(&expire, "--expire", &"the key would end before it begins"));
+    let begins = |typed: &Typed<Moment>| {
+        typed.value.from(now).map_err(|why| typed.refused("--not-before", &why, WHEN))
+    };
+    let not_before = args.not_before.as_ref().map(begins).transpose()?;
+    if let (Some(typed), Some(end), Some(begin)) = (&args.expire, expires_at, not_before)
+        && end <= begin
+    {
+        let why = Unsealable::EndsBeforeItBegins;
+        return Err(typed.refused("--expire", &why, "choose `--expire` after `--not-before`"));
     }
-    if args.name.as_ref().is_some_and(|name| name.as_str().parse::<KeyId>().is_ok()) {
-        return Err(Error::usage(
-            "`--name`: a name may not look like a key id",
-            "choose another name",
-        ));
-    }
-    if args.name.as_ref().is_some_and(|name| name.as_str().starts_with(config.prefix.as_str())) {
-        return Err(Error::usage(
-            "`--name`: a name may not look like a key",
-            "choose another name",
-        ));
-    }
+    check_name(args.name.as_ref(), &config.prefix)?;
     if args.format != Format::Key && (args.count > 1 || console.json()) {
         return Err(Error::usage(
             "`--format env` is for one key, and not JSON",
             "leave off `--format`",
         ));
     }
-    let namespaces = Namespaces::union(args.namespace.clone()).map_err(|why| {
-        Error::usage(format!("`--namespace`: {why}"), "run `msb server keygen --help`")
-    })?;
+    let namespaces = usage::namespaces(args.namespace.clone(), "msb server keygen")?;
     Ok(Request {
         count: args.count,
         namespaces,
@@ -148,6 +140,23 @@ fn request(args: &Args, config: &Config, console: &Console<'_, '_>) -> Result<Re
     })
 }
 
+/// A name may not be mistaken for what else `show` and `revoke` take.
+fn check_name(name: Option<&Label>, prefix: &Prefix) -> Result<(), Error> {
+    let Some(name) = name else { return Ok(()) };
+    let text = name.as_str();
+    let like = if text.parse::<KeyId>().is_ok() {
+        "a key id"
+    } else if text.starts_with(prefix.as_str()) {
+        "a key"
+    } else if text == "-" {
+        "standard input"
+    } else {
+        return Ok(());
+    };
+    let message = format!("`{name}` for `--name`: a name does not look like {like}");
+    Err(Error::usage(message, "choose another name"))
+}
+
 /// How many keys are written at once.
 const AT_ONCE: usize = 1000;
 
@@ -159,36 +168,27 @@ fn deliver(
     mut file: Option<Replacement>,
     console: &mut Console<'_, '_>,
 ) -> Result<(), Error> {
-    let json = console.json();
-    let now = console.world.now;
-    let written = |(id, key): &(KeyId, KeyText)| match (json, args.format) {
-        (true, _) => object("msb.keygen/1", &Answer::of(*id, key, request, issued, now)),
-        (false, Format::Key) => format!("{}\n", key.expose()),
-        (false, Format::Env) => format!("export MSB_API_KEY='{}'\n", key.expose()),
-    };
     for some in issued.keys.chunks(AT_ONCE) {
-        let text = Zeroizing::new(some.iter().map(written).collect::<String>());
+        let mut text = Zeroizing::new(String::new());
+        for (id, key) in some {
+            let written = match (console.json(), args.format) {
+                (true, _) => {
+                    let answer = Answer::of(*id, key, request, issued);
+                    write!(text, "{}", object("msb.keygen/1", &answer))
+                }
+                (false, Format::Key) => writeln!(text, "{}", key.expose()),
+                (false, Format::Env) => writeln!(text, "export MSB_API_KEY='{}'", key.expose()),
+            };
+            written.expect("a string takes what is written");
+        }
         match &mut file {
             Some(file) => file.write(text.as_bytes()).map_err(Error::Create)?,
             None => console.answer(&text)?,
         }
     }
-    if let Some(file) = file {
-        file.finish().map_err(Error::Create)?;
-    }
-    console.remark(&remarks(args, request, issued, console))
-}
-
-/// What is said of keys that could not be handed out.
-fn withdraw(store: &mut Store, issued: &Issued, act: Act<'_>, output: Error) -> Error {
-    let output = Box::new(output);
-    match issue::undeliver(store, issued, act) {
-        Ok(()) => Error::Undelivered { count: issued.keys.len(), output },
-        Err(store) => {
-            let ids = issued.keys.iter().map(|(id, _)| *id).collect();
-            Error::NotRevoked { ids, output, store }
-        }
-    }
+    // The file takes its name last: if anything before fails, there is none.
+    console.remark(&remarks(args, request, issued, console))?;
+    file.map_or(Ok(()), |file| file.finish().map_err(Error::Create))
 }
 
 fn remarks(
@@ -202,7 +202,7 @@ fn remarks(
     let name = request.name.as_ref().map(|name| format!(" ({name})")).unwrap_or_default();
     let subject = issued.subject() + &name;
     let (opens, allows) = (request.namespaces.told(), request.scope.told());
-    let told = |at| Told { at, now: console.world.now };
+    let told = |at| Told { at, now: issued.at };
     let end = match request.expires_at {
         Some(at) => format!("until {}", told(at)),
         None => format!("and {does} not expire"),
@@ -215,7 +215,7 @@ fn remarks(
         lines.push(format!("made server key {}, the first one here", issued.kid));
     }
     if let Some(path) = &args.output {
-        lines.push(format!("written to {}", path.display()));
+        lines.push(format!("written to {}", Shown(&path.to_string_lossy())));
     }
     if args.output.is_none() && console.world.stdout_is_terminal {
         lines.push("copy it now: msb keeps none".to_owned());
@@ -238,16 +238,16 @@ struct Answer<'a> {
 }
 
 impl<'a> Answer<'a> {
-    fn of(id: KeyId, key: &'a KeyText, request: &Request, issued: &Issued, now: UnixTime) -> Self {
+    fn of(id: KeyId, key: &'a KeyText, request: &Request, issued: &Issued) -> Self {
         Self {
             key: key.expose(),
             id: id.to_string(),
             kid: issued.kid.to_string(),
-            namespaces: request.namespaces.words().into_iter().map(str::to_owned).collect(),
+            namespaces: request.namespaces.words(),
             scope: request.scope.claim(),
             name: request.name.as_ref().map(ToString::to_string),
             owner: request.owner.as_ref().map(ToString::to_string),
-            issued_at: now.to_string(),
+            issued_at: issued.at.to_string(),
             not_before: request.not_before.map(|at| at.to_string()),
             expires_at: request.expires_at.map(|at| at.to_string()),
         }

@@ -37,7 +37,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "WITHIN", value_parser = word::<Span>, conflicts_with = "state", allow_hyphen_values = true)]
     expiring: Option<Span>,
     /// At most N keys; 0 for all
-    #[arg(long, value_name = "N", default_value_t = 200)]
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = usage::number::<0, 1_000_000_000>)]
     limit: u32,
     /// Keys older than the key ID
     #[arg(long, value_name = "ID", value_parser = word::<KeyId>)]
@@ -92,7 +92,10 @@ pub(super) fn run(args: Args, console: &mut Console<'_, '_>) -> Result<Exit, Err
             }
             store.list(&filter, now)?
         }
-        None => vec![],
+        None => match filter.after {
+            Some(id) => return Err(Error::NotFound { text: id.to_string() }),
+            None => vec![],
+        },
     };
     let next = match filter.limit {
         Some(_) if keys.len() > args.limit as usize => {

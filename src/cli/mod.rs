@@ -20,7 +20,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, error::ErrorKind}
 use crate::{error::Exit, world::World};
 use console::{Colour, Console, Manner};
 
-/// Hand out API keys, verify them anywhere, and cut off one or all of them at once
+/// Hand out API keys, verify them anywhere, and cut off any of them at once
 #[derive(Parser)]
 #[command(name = "msb", version, disable_help_subcommand = true, before_help = EXAMPLES)]
 struct Cli {
@@ -41,16 +41,22 @@ Examples:
 #[derive(clap::Args)]
 struct Global {
     /// Answer in JSON, errors too
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = "Everywhere")]
     json: bool,
     /// Say nothing but the answer
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, help_heading = "Everywhere")]
     quiet: bool,
     /// Keep configuration and data in DIR [env: MSB_HOME]
-    #[arg(long, global = true, value_name = "DIR", value_parser = clap::builder::NonEmptyStringValueParser::new())]
-    home: Option<String>,
+    #[arg(long, global = true, value_name = "DIR", help_heading = "Everywhere")]
+    home: Option<PathBuf>,
     /// Colour the output
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        default_value = "auto",
+        help_heading = "Everywhere"
+    )]
     color: Colour,
 }
 
@@ -94,7 +100,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>, world: &mut World<'_>) -> E
     };
     let manner =
         Manner { json: cli.global.json, quiet: cli.global.quiet, colour: cli.global.color };
-    let mut console = Console::new(world, manner, cli.global.home.map(PathBuf::from));
+    let mut console = Console::new(world, manner, cli.global.home);
     let done = match cli.command {
         Command::Server(Server::Keygen(args)) => keygen::run(args, &mut console),
         Command::Server(Server::List(args)) => list::run(args, &mut console),

@@ -1,16 +1,19 @@
 //! `msb server revoke`: cut off keys, by id, by name, or by their text.
 
+use std::io::Read;
+
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-use super::{console::Console, show, usage::word};
+use super::{console::Console, row, source::SEEN_BY_OTHERS, usage::word};
 use crate::{
     error::{Error, Exit},
     key::{KeyId, KeyText, Prefix, UnverifiedKey},
     label::Label,
     revocations::{Cause, Revocation, Revoked},
-    store::{Act, Purpose, Store},
-    verify::{Refusal, Verifier},
+    store::{Purpose, Store},
+    time::UnixTime,
+    verify::Verifier,
 };
 
 /// Cut off keys
@@ -42,12 +45,12 @@ struct Target {
 }
 
 pub(super) fn run(args: Args, console: &mut Console<'_, '_>) -> Result<Exit, Error> {
-    let purpose = if args.dry_run { Purpose::Read } else { Purpose::Write };
     let texts = texts(args.keys, console)?;
+    let purpose = if args.dry_run { Purpose::Read } else { Purpose::Write };
     let (mut store, verifier, config) = console.trust(purpose)?;
     let mut targets = Vec::<Target>::new();
     for text in &texts {
-        let target = target(&store, &verifier, &config.prefix, text, console)?;
+        let target = target(&store, &verifier, &config.prefix, text, console.world.now)?;
         if targets.iter().all(|known| known.id != target.id) {
             targets.push(target);
         }
@@ -55,51 +58,62 @@ pub(super) fn run(args: Args, console: &mut Console<'_, '_>) -> Result<Exit, Err
     if !args.dry_run {
         revoke(&mut store, &targets, args.reason, console)?;
     }
+    // Closed before anything is told: a pipe may be slow.
+    drop(store);
     tell(&targets, args.dry_run, console)?;
     Ok(Exit::Done)
 }
 
 /// What was named, with the lines of standard input in the place of `-`.
-fn texts(
-    keys: Vec<String>,
-    console: &mut Console<'_, '_>,
-) -> Result<Vec<Zeroizing<String>>, Error> {
+fn texts(keys: Vec<String>, console: &mut Console<'_, '_>) -> Result<Vec<KeyText>, Error> {
     let mut texts = Vec::new();
     for key in keys {
         if key == "-" {
-            let mut lines = Zeroizing::new(String::new());
-            console.world.stdin.read_to_string(&mut lines).map_err(Error::Input)?;
-            let lines = lines.lines().filter(|line| !line.is_empty());
-            texts.extend(lines.map(|line| Zeroizing::new(line.to_owned())));
-        } else {
-            texts.push(Zeroizing::new(key));
+            texts.extend(lines(console)?);
+            continue;
         }
-    }
-    match texts.is_empty() {
-        true => {
-            Err(Error::usage("standard input names no key", "write ids, names or keys, one a line"))
+        let key = KeyText::new(Zeroizing::new(key));
+        if key.expose().len() > Label::MOST {
+            console.advise(SEEN_BY_OTHERS)?;
         }
-        false => Ok(texts),
+        texts.push(key);
     }
+    if texts.is_empty() {
+        let hint = "write ids, names or keys, one a line";
+        return Err(Error::usage("standard input names no key", hint));
+    }
+    Ok(texts)
 }
+
+/// The lines of standard input that are not empty.
+fn lines(console: &mut Console<'_, '_>) -> Result<Vec<KeyText>, Error> {
+    let mut lines = Zeroizing::new(String::new());
+    let mut stdin = (&mut *console.world.stdin).take(MOST + 1);
+    let length = stdin.read_to_string(&mut lines).map_err(Error::Input)?;
+    console.world.waited();
+    if length as u64 > MOST {
+        return Err(Error::usage("standard input has more than 64 MiB", "name fewer keys"));
+    }
+    let lines = lines.lines().filter(|line| !line.is_empty());
+    Ok(lines.map(|line| KeyText::new(Zeroizing::new(line.to_owned()))).collect())
+}
+
+/// The most that is read of standard input, in bytes: a million keys' ids and more.
+const MOST: u64 = 64 << 20;
 
 fn target(
     store: &Store,
     verifier: &Verifier,
-    prefix: &Prefix,
-    text: &Zeroizing<String>,
-    console: &Console<'_, '_>,
+    configured: &Prefix,
+    text: &KeyText,
+    now: UnixTime,
 ) -> Result<Target, Error> {
-    let now = console.world.now;
-    let (id, name) = if text.starts_with(prefix.as_str()) {
-        // The signature is proof enough: the ledger need not know the key.
-        let key = UnverifiedKey::parse(&KeyText::new(text.clone()), prefix);
-        let key = key.map_err(Refusal::from).and_then(|key| verifier.authenticate(key));
-        let id = key.map_err(Error::Refused)?.claims().jti;
-        (id, store.entry(id, now)?.and_then(|listed| listed.entry.name))
-    } else {
-        let listed = show::one(store, text, now)?;
-        (listed.entry.id, listed.entry.name)
+    let (id, name) = match id_of_key(verifier, configured, text)? {
+        Some(id) => (id, store.entry(id, now)?.and_then(|listed| listed.entry.name)),
+        None => {
+            let listed = row::find(store, text.expose(), now)?;
+            (listed.entry.id, listed.entry.name)
+        }
     };
     let before = match store.revocation(id)? {
         Revocation::Revoked(revoked) => Some(revoked),
@@ -108,15 +122,34 @@ fn target(
     Ok(Target { id, name, before })
 }
 
+/// The id of a key that was given as its text, whatever prefix it bears. The signature is proof
+/// enough: the ledger need not know the key.
+fn id_of_key(
+    verifier: &Verifier,
+    configured: &Prefix,
+    text: &KeyText,
+) -> Result<Option<KeyId>, Error> {
+    let prefix = Prefix::borne_by(text).unwrap_or_default();
+    match UnverifiedKey::parse(text, &prefix) {
+        Ok(key) => {
+            let key = verifier.authenticate(key).map_err(Error::Refused)?;
+            Ok(Some(key.claims().jti))
+        }
+        Err(why) if text.expose().starts_with(configured.as_str()) => {
+            Err(Error::Refused(why.into()))
+        }
+        Err(_) => Ok(None),
+    }
+}
+
 fn revoke(
     store: &mut Store,
     targets: &[Target],
     reason: Option<Label>,
     console: &Console<'_, '_>,
 ) -> Result<(), Error> {
-    let act = Act { who: &console.world.who, at: console.world.now };
-    let revoked = Revoked { at: act.at, cause: Cause::Operator(reason) };
-    let change = store.change(act)?;
+    let change = store.change(&console.world.who, console.world.clock)?;
+    let revoked = Revoked { at: change.now(), cause: Cause::Operator(reason) };
     for target in targets {
         if change.revoke(target.id, &revoked)? {
             change.audit_trust("revoke", &format!("key {}", target.id))?;
@@ -131,7 +164,7 @@ fn tell(targets: &[Target], dry_run: bool, console: &mut Console<'_, '_>) -> Res
         let revoked = targets.iter().map(|target| Cut {
             id: target.id.to_string(),
             name: target.name.as_ref().map(ToString::to_string),
-            before: target.before.is_some(),
+            already_revoked: target.before.is_some(),
             revoked_at: match &target.before {
                 Some(before) => Some(before.at.to_string()),
                 None => (!dry_run).then(|| now.to_string()),
@@ -170,6 +203,6 @@ struct Answer {
 struct Cut {
     id: String,
     name: Option<String>,
-    before: bool,
+    already_revoked: bool,
     revoked_at: Option<String>,
 }

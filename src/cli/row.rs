@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::{ledger::Listed, time::UnixTime};
+use crate::{error::Error, ledger::Listed, store::Store, time::UnixTime};
 
 /// The members that programs are told.
 #[derive(Serialize)]
@@ -27,7 +27,7 @@ impl From<&Listed> for Row {
             id: entry.id.to_string(),
             name: text(&entry.name),
             owner: text(&entry.owner),
-            namespaces: entry.namespaces.words().into_iter().map(str::to_owned).collect(),
+            namespaces: entry.namespaces.words(),
             scope: entry.scope.claim(),
             kid: entry.kid.to_string(),
             issued_at: entry.issued_at.to_string(),
@@ -58,4 +58,23 @@ pub(super) fn cells(listed: &Listed) -> [String; 8] {
         entry.issued_at.to_string(),
         or_dash(entry.expires_at.map(|at: UnixTime| at.to_string())),
     ]
+}
+
+/// The one key that a text means.
+pub(super) fn find(store: &Store, text: &str, now: UnixTime) -> Result<Listed, Error> {
+    let mut found = store.find(text, now)?;
+    match (found.pop(), found.is_empty()) {
+        (Some(listed), true) => Ok(listed),
+        (Some(last), false) => Err(Error::Ambiguous {
+            text: text.to_owned(),
+            ids: found.iter().chain([&last]).map(|listed| listed.entry.id).collect(),
+        }),
+        (None, _) => Err(Error::NotFound { text: text.to_owned() }),
+    }
+}
+
+/// A line for each thing that is known: its name, and what it is.
+pub(super) fn lines<const N: usize>(lines: [(&str, Option<String>); N]) -> String {
+    let known = lines.into_iter().filter_map(|(name, value)| Some((name, value?)));
+    known.map(|(name, value)| format!("{name:<12}{value}\n")).collect()
 }

@@ -20,9 +20,9 @@ pub(super) enum Command {
 #[derive(clap::Args)]
 #[command(before_help = EXAMPLES)]
 pub(super) struct ShowArgs {
-    /// How to print it
-    #[arg(long, value_enum, default_value_t = Format::Fingerprint)]
-    format: Format,
+    /// How to print it [default: fingerprint]
+    #[arg(long, value_enum, conflicts_with = "json")]
+    format: Option<Format>,
 }
 
 const EXAMPLES: &str = "\
@@ -48,11 +48,8 @@ pub(super) fn run(command: Command, console: &mut Console<'_, '_>) -> Result<Exi
     let Command::Show(args) = command;
     let (_, verifier, _) = console.trust(Purpose::Read)?;
     let ring = verifier.ring;
-    let none = || Error::NoServerKey {
-        home: console
-            .home()
-            .map_or_else(|_| String::new(), |home| home.config.display().to_string()),
-    };
+    let home = console.home()?.config.display().to_string();
+    let none = || Error::NoServerKey { home };
     let (public, since) = ring.signing().ok_or_else(none)?;
     if console.json() {
         let answer = Answer {
@@ -64,7 +61,7 @@ pub(super) fn run(command: Command, console: &mut Console<'_, '_>) -> Result<Exi
         console.answer_json("msb.key/1", &answer)?;
         return Ok(Exit::Done);
     }
-    let text = match args.format {
+    let text = match args.format.unwrap_or(Format::Fingerprint) {
         Format::Fingerprint => public.thumbprint() + "\n",
         Format::Pem => public.to_pem(),
         Format::Jwk => public.to_jwk() + "\n",

@@ -2,11 +2,14 @@
 
 use serde::Serialize;
 
-use super::{console::Console, row::Row};
+use super::{
+    console::Console,
+    row::{self, Row},
+};
 use crate::{
     error::{Error, Exit},
     ledger::Listed,
-    store::{Purpose, Store},
+    store::Purpose,
     time::{Told, UnixTime},
 };
 
@@ -27,7 +30,7 @@ Examples:
 pub(super) fn run(args: Args, console: &mut Console<'_, '_>) -> Result<Exit, Error> {
     let now = console.world.now;
     let listed = match console.store(Purpose::Read)? {
-        Some(store) => one(&store, &args.key, now)?,
+        Some(store) => row::find(&store, &args.key, now)?,
         None => return Err(Error::NotFound { text: args.key }),
     };
     if console.json() {
@@ -38,23 +41,10 @@ pub(super) fn run(args: Args, console: &mut Console<'_, '_>) -> Result<Exit, Err
     Ok(Exit::Done)
 }
 
-/// The one key that a text means.
-pub(super) fn one(store: &Store, text: &str, now: UnixTime) -> Result<Listed, Error> {
-    let mut found = store.find(text, now)?;
-    match (found.pop(), found.is_empty()) {
-        (Some(listed), true) => Ok(listed),
-        (Some(last), false) => Err(Error::Ambiguous {
-            text: text.to_owned(),
-            ids: found.iter().chain([&last]).map(|listed| listed.entry.id).collect(),
-        }),
-        (None, _) => Err(Error::NotFound { text: text.to_owned() }),
-    }
-}
-
 fn described(listed: &Listed, now: UnixTime) -> String {
     let entry = &listed.entry;
     let told = |at| Told { at, now }.to_string();
-    let lines = [
+    row::lines([
         ("id", Some(entry.id.to_string())),
         ("state", Some(listed.state.to_string())),
         ("name", entry.name.as_ref().map(ToString::to_string)),
@@ -68,11 +58,7 @@ fn described(listed: &Listed, now: UnixTime) -> String {
         ("reason", listed.reason.as_ref().map(ToString::to_string)),
         ("server key", Some(entry.kid.to_string())),
         ("sha256", Some(hex(&entry.sha256))),
-    ];
-    lines
-        .into_iter()
-        .filter_map(|(name, value)| value.map(|value| format!("{name:<12}{value}\n")))
-        .collect()
+    ])
 }
 
 fn hex(bytes: &[u8]) -> String {

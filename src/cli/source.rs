@@ -21,6 +21,10 @@ pub(super) struct KeyArgs {
     key_file: Option<PathBuf>,
 }
 
+/// What is said to whoever types a key.
+pub(super) const SEEN_BY_OTHERS: &str =
+    "others on this machine can see a key in the command line; `-` reads it from standard input";
+
 /// Which of them it was.
 pub(super) enum Source {
     Argument,
@@ -33,6 +37,12 @@ pub(super) enum Source {
 impl KeyArgs {
     /// The key that was given first in the order of the sources.
     pub(super) fn read(self, console: &mut Console<'_, '_>) -> Result<(KeyText, Source), Error> {
+        let read = self.read_at_last(console);
+        console.world.waited();
+        read
+    }
+
+    fn read_at_last(self, console: &mut Console<'_, '_>) -> Result<(KeyText, Source), Error> {
         let env = |name| (console.world.env)(name).filter(|value| !value.is_empty());
         match (self.key, self.key_file) {
             (Some(key), _) if key == "-" => {

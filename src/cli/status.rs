@@ -5,8 +5,9 @@ use serde::Serialize;
 use super::console::{Console, Tone};
 use crate::{
     error::{Error, Exit},
+    files::Home,
     ledger::{State, Tally},
-    store::{KeyFile, Purpose},
+    store::{KeyFile, Purpose, Store, StoreFault},
     time::{Span, UnixTime},
 };
 
@@ -39,20 +40,40 @@ pub(super) fn run(args: Args, console: &mut Console<'_, '_>) -> Result<Exit, Err
     Ok(if attention { Exit::Attention } else { Exit::Done })
 }
 
+/// How things stand; what cannot be read is told as what needs doing.
 fn status(console: &Console<'_, '_>) -> Result<Status, Error> {
-    let now = console.world.now;
-    let soon: Span = SOON.parse().expect("a span");
-    let soon = soon.after(now).unwrap_or(UnixTime::MAX);
+    let home = console.home()?;
     let mut status = Status::default();
-    let Some(store) = console.store(Purpose::Read)? else {
+    if let Err(fault) = look(&home, console.world.now, &mut status) {
+        let error = Error::from(fault);
+        let (message, hint) = (error.to_string(), error.hint());
+        status.attention.push(Attention { code: error.code(), message, hint });
+    }
+    Ok(status)
+}
+
+fn look(home: &Home, now: UnixTime, status: &mut Status) -> Result<(), StoreFault> {
+    let soon: Span = SOON.parse().expect("14d is a span");
+    let soon = soon.after(now).unwrap_or(UnixTime::MAX);
+    let Some(store) = Store::open(home, Purpose::Read)? else {
+        status.keys = Some(Keys::default());
         status.attention.push(no_server_key());
-        return Ok(status);
+        return Ok(());
     };
     let ring = store.ring()?;
-    status.keys = Keys::from(store.tally(now, soon)?);
+    let keys = Keys::from(store.tally(now, soon)?);
+    if keys.expiring > 0 {
+        let keys_end = if keys.expiring == 1 { "key ends" } else { "keys end" };
+        status.attention.push(Attention {
+            code: "expiring",
+            message: format!("{} {keys_end} within {SOON}", keys.expiring),
+            hint: Some(format!("run `msb server list --expiring {SOON}`")),
+        });
+    }
+    status.keys = Some(keys);
     let Some((signing, since)) = ring.signing() else {
         status.attention.push(no_server_key());
-        return Ok(status);
+        return Ok(());
     };
     let file = store.key_file(signing);
     status.server_key = Some(ServerKey {
@@ -69,26 +90,14 @@ fn status(console: &Console<'_, '_>) -> Result<Status, Error> {
             hint: Some("run `msb server keygen`: the next key finishes it".to_owned()),
         }),
         KeyFile::Unusable(fault) => {
+            let missing = matches!(fault, StoreFault::KeyFileMissing { .. });
+            let code = if missing { "no_server_key" } else { "key_file_unsafe" };
             let error = Error::from(fault);
-            let code =
-                if error.exit() == Exit::NoServerKey { "no_server_key" } else { "key_file_unsafe" };
-            status.attention.push(Attention {
-                code,
-                message: error.to_string(),
-                hint: error.hint(),
-            });
+            let (message, hint) = (error.to_string(), error.hint());
+            status.attention.push(Attention { code, message, hint });
         }
     }
-    if status.keys.expiring > 0 {
-        let (count, s) =
-            (status.keys.expiring, if status.keys.expiring == 1 { "key ends" } else { "keys end" });
-        status.attention.push(Attention {
-            code: "expiring",
-            message: format!("{count} {s} within {SOON}"),
-            hint: Some(format!("run `msb server list --expiring {SOON}`")),
-        });
-    }
-    Ok(status)
+    Ok(())
 }
 
 fn no_server_key() -> Attention {
@@ -104,17 +113,19 @@ fn described(status: &Status, console: &Console<'_, '_>) -> String {
         Some(key) => format!("{}, made at {}", key.kid, key.created_at),
         None => "none".to_owned(),
     };
-    let keys = &status.keys;
-    let keys = format!(
-        "{} active ({} expiring), {} not yet valid, {} expired, {} revoked, {} reset, {} undelivered",
-        keys.active,
-        keys.expiring,
-        keys.not_yet_valid,
-        keys.expired,
-        keys.revoked,
-        keys.reset,
-        keys.undelivered,
-    );
+    let keys = match &status.keys {
+        None => "unknown".to_owned(),
+        Some(keys) => format!(
+            "{} active ({} expiring), {} not yet valid, {} expired, {} revoked, {} reset, {} undelivered",
+            keys.active,
+            keys.expiring,
+            keys.not_yet_valid,
+            keys.expired,
+            keys.revoked,
+            keys.reset,
+            keys.undelivered,
+        ),
+    };
     let mut text = format!(
         "server      not running; keys are required\nserver key  {server_key}\nkeys        {keys}\n"
     );
@@ -132,7 +143,7 @@ fn described(status: &Status, console: &Console<'_, '_>) -> String {
 struct Status {
     server: Server,
     server_key: Option<ServerKey>,
-    keys: Keys,
+    keys: Option<Keys>,
     attention: Vec<Attention>,
 }
 

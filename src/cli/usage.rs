@@ -4,7 +4,7 @@ use std::{ffi::OsString, fmt::Display, str::FromStr};
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-use crate::{error::Error, label::Shown};
+use crate::{error::Error, label::Shown, namespace::Namespaces};
 
 /// Reads one of our words from a flag.
 pub(super) fn word<T>(text: &str) -> Result<T, String>
@@ -14,12 +14,53 @@ where
     text.parse().map_err(|error: T::Err| error.to_string())
 }
 
+/// Reads a number in these bounds from a flag.
+pub(super) fn number<const LEAST: u32, const MOST: u32>(text: &str) -> Result<u32, String> {
+    let number = text.parse().ok().filter(|number| (LEAST..=MOST).contains(number));
+    number.ok_or_else(|| format!("it is a number from {LEAST} to {MOST}"))
+}
+
+/// A word with the text that was typed for it, for words that can only be judged later.
+#[derive(Clone)]
+pub(super) struct Typed<T> {
+    /// What it means.
+    pub(super) value: T,
+    text: String,
+}
+
+impl<T> Typed<T> {
+    /// That what was typed will not do.
+    pub(super) fn refused(&self, flag: &str, why: &impl Display, hint: &str) -> Error {
+        Error::usage(format!("`{}` for `{flag}`: {why}", Shown(&self.text)), hint)
+    }
+}
+
+/// Reads one of our words from a flag, and keeps what was typed.
+pub(super) fn typed<T>(text: &str) -> Result<Typed<T>, String>
+where
+    T: FromStr<Err: Display>,
+{
+    word(text).map(|value| Typed { value, text: text.to_owned() })
+}
+
+/// Reads one word of `--namespace`.
+pub(super) fn namespace(text: &str) -> Result<Namespaces, String> {
+    Namespaces::word(text).map_err(|error| error.to_string())
+}
+
+/// All that was given with `--namespace`.
+pub(super) fn namespaces(parts: Vec<Namespaces>, command: &str) -> Result<Namespaces, Error> {
+    Namespaces::union(parts).map_err(|why| {
+        Error::usage(format!("`--namespace`: {why}"), format!("run `{command} --help`"))
+    })
+}
+
 /// What clap found wrong.
 pub(super) fn explain(error: &clap::Error, command: &str) -> Error {
     let context = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => Some(quoted(text)),
         Some(ContextValue::Strings(texts)) => {
-            Some(texts.iter().map(|text| quoted(text)).collect::<Vec<_>>().join(", "))
+            Some(texts.iter().map(|text| quoted(text)).collect::<Vec<_>>().join(" or "))
         }
         _ => None,
     };
@@ -36,7 +77,7 @@ pub(super) fn explain(error: &clap::Error, command: &str) -> Error {
         ErrorKind::InvalidValue if value == "``" => format!("{flag} needs a value"),
         ErrorKind::InvalidValue => {
             let known = context(ContextKind::ValidValue).unwrap_or_default();
-            format!("{value} for {flag}: it is one of {known}")
+            format!("{value} for {flag}: it is {known}")
         }
         ErrorKind::UnknownArgument => format!("there is no {flag} here"),
         ErrorKind::InvalidSubcommand => {
@@ -51,6 +92,7 @@ pub(super) fn explain(error: &clap::Error, command: &str) -> Error {
             Some(other) if other != flag => format!("{flag} does not go with {other}"),
             _ => format!("{flag} is given twice"),
         },
+        ErrorKind::TooManyValues => format!("{flag} takes no value"),
         ErrorKind::InvalidUtf8 => "an argument is not text".to_owned(),
         _ => error.to_string().lines().next().unwrap_or_default().replacen("error: ", "", 1),
     };

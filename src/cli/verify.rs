@@ -6,9 +6,8 @@ use serde::Serialize;
 
 use super::{
     console::{Console, Tone},
-    keygen::namespace,
     source::{KeyArgs, Source},
-    usage::{WHEN, word},
+    usage::{self, Typed, WHEN, typed, word},
 };
 use crate::{
     error::{Error, Exit, verdict_exit},
@@ -31,7 +30,7 @@ pub(super) struct Args {
     #[command(flatten)]
     key: KeyArgs,
     /// It must open NS; repeatable
-    #[arg(short, long, value_name = "NS", value_parser = namespace)]
+    #[arg(short, long, value_name = "NS", value_parser = usage::namespace)]
     namespace: Vec<Namespaces>,
     /// It must allow S; repeatable
     #[arg(long, value_name = "S", value_parser = word::<ScopeWord>)]
@@ -43,8 +42,8 @@ pub(super) struct Args {
     #[arg(long, value_name = "F")]
     jwks: Option<PathBuf>,
     /// As if it were this moment; revocations are as of now
-    #[arg(long, value_name = "WHEN", value_parser = word::<Moment>, allow_hyphen_values = true)]
-    at: Option<Moment>,
+    #[arg(long, value_name = "WHEN", value_parser = typed::<Moment>, allow_hyphen_values = true)]
+    at: Option<Typed<Moment>>,
     /// Tell every step
     #[arg(long)]
     explain: bool,
@@ -57,54 +56,62 @@ Examples:
   msb verify --scope sandbox.start --json
   msb verify - --jwks jwks.json";
 
-/// What keys are held to, and where revocations are looked up.
+/// What is asked of a key beside that it holds.
+struct Asked {
+    namespaces: Option<Namespaces>,
+    scope: Option<Scope>,
+}
+
+/// What keys are held to, and where revocations are looked up, if anywhere.
 struct Trust {
     verifier: Verifier,
     prefix: Prefix,
     store: Option<Store>,
 }
 
-/// What came of it. Nothing of the key is told unless its signature held.
-struct Outcome {
-    signed: Option<(Kid, Claims)>,
-    refusal: Option<Refusal>,
-    source: Source,
-    namespaces: Option<Namespaces>,
-    scope: Option<Scope>,
-    offline: bool,
+/// What came of it.
+enum Outcome {
+    /// The signature does not hold: nothing of the key is told.
+    Unsigned(Refusal),
+    /// The signature holds.
+    Signed {
+        kid: Kid,
+        claims: Claims,
+        verdict: Result<(), Refusal>,
+        /// Whether there was a store to look up revocations in.
+        revocation_checked: bool,
+    },
 }
 
 pub(super) fn run(args: Args, console: &mut Console<'_, '_>) -> Result<Exit, Error> {
-    let now = console.world.now;
-    let at = moment(args.at, now)?;
-    let asked = |why| Error::usage(format!("`--namespace`: {why}"), "run `msb verify --help`");
-    let namespaces = (!args.namespace.is_empty())
-        .then(|| Namespaces::union(args.namespace))
-        .transpose()
-        .map_err(asked)?;
-    let scope = (!args.scope.is_empty()).then(|| Scope::of(args.scope));
+    // Asked before the key is waited for, so that a mistake is told at once.
+    moment(args.at.as_ref(), console.world.now)?;
+    let asked = Asked {
+        namespaces: if args.namespace.is_empty() {
+            None
+        } else {
+            Some(usage::namespaces(args.namespace, "msb verify")?)
+        },
+        scope: (!args.scope.is_empty()).then(|| Scope::of(args.scope)),
+    };
     let (text, source) = args.key.read(console)?;
     let trust = match (&args.public_key, &args.jwks) {
         (Some(path), _) => Trust::offline(public_key(path)?, &text),
-        (None, Some(path)) => Trust::offline(jwks(path)?, &text),
+        (None, Some(path)) => Trust::offline(jwks(path, &files::read(path)?)?, &text),
         (None, None) => Trust::at_home(console)?,
     };
-    let mut outcome = Outcome {
-        signed: None,
-        refusal: None,
-        source,
-        namespaces,
-        scope,
-        offline: trust.store.is_none(),
-    };
-    outcome.refusal = trust.judge(&text, at, &mut outcome)?.err();
-    tell(&outcome, args.explain, console)?;
-    Ok(outcome.refusal.as_ref().map_or(Exit::Done, verdict_exit))
+    let at = moment(args.at.as_ref(), console.world.now)?;
+    // The store is closed before anything is told: a pipe may be slow.
+    let outcome = trust.judge(&text, &asked, at)?;
+    tell(&outcome, &asked, &source, args.explain, console)?;
+    Ok(outcome.refusal().map_or(Exit::Done, verdict_exit))
 }
 
-fn moment(at: Option<Moment>, now: UnixTime) -> Result<UnixTime, Error> {
-    let Some(moment) = at else { return Ok(now) };
-    moment.from(now).map_err(|why| Error::usage(format!("`{moment}` for `--at`: {why}"), WHEN))
+fn moment(at: Option<&Typed<Moment>>, now: UnixTime) -> Result<UnixTime, Error> {
+    match at {
+        Some(typed) => typed.value.from(now).map_err(|why| typed.refused("--at", &why, WHEN)),
+        None => Ok(now),
+    }
 }
 
 impl Trust {
@@ -119,87 +126,105 @@ impl Trust {
         Self { verifier, prefix: Prefix::borne_by(text).unwrap_or_default(), store: None }
     }
 
-    /// Every step in its order; the outer error is that nothing can be decided.
-    fn judge(
-        &self,
-        text: &KeyText,
-        at: UnixTime,
-        outcome: &mut Outcome,
-    ) -> Result<Result<(), Refusal>, Error> {
+    /// Every step in its order; an error is that nothing can be decided.
+    fn judge(self, text: &KeyText, asked: &Asked, at: UnixTime) -> Result<Outcome, Error> {
         let key = UnverifiedKey::parse(text, &self.prefix).map_err(Refusal::from);
         let key = match key.and_then(|key| self.verifier.authenticate(key)) {
             Ok(key) => key,
-            Err(refusal) => return Ok(Err(refusal)),
+            Err(refusal) => return Ok(Outcome::Unsigned(refusal)),
         };
-        outcome.signed = Some((key.kid(), key.claims().clone()));
+        let (kid, claims) = (key.kid(), key.claims().clone());
         let revocation = match &self.store {
-            Some(store) => store.revocation(key.claims().jti)?,
+            Some(store) => store.revocation(claims.jti)?,
             None => Revocation::NotChecked,
         };
-        let verified = self.verifier.verify(key, revocation, at);
-        Ok(verified
-            .and_then(|key| key.enter(outcome.namespaces.as_ref(), outcome.scope.as_ref()))
-            .map(|_| ()))
+        let revocation_checked = revocation != Revocation::NotChecked;
+        let verdict = self
+            .verifier
+            .verify(key, revocation, at)
+            .and_then(|key| key.enter(asked.namespaces.as_ref(), asked.scope.as_ref()))
+            .map(|_| ());
+        Ok(Outcome::Signed { kid, claims, verdict, revocation_checked })
+    }
+}
+
+impl Outcome {
+    fn refusal(&self) -> Option<&Refusal> {
+        match self {
+            Outcome::Unsigned(refusal) => Some(refusal),
+            Outcome::Signed { verdict, .. } => verdict.as_ref().err(),
+        }
+    }
+
+    fn claims(&self) -> Option<&Claims> {
+        match self {
+            Outcome::Unsigned(_) => None,
+            Outcome::Signed { claims, .. } => Some(claims),
+        }
     }
 }
 
 fn public_key(path: &Path) -> Result<KeyRing, Error> {
     let text = files::read(path)?;
     if text.trim_start().starts_with('{') {
-        return jwks(path);
+        return jwks(path, &text);
     }
     let pem = PublicKey::from_pem(&text);
     let pem = pem.map_err(|why| Error::Pem { path: path.display().to_string(), why })?;
     Ok(KeyRing::published([pem]))
 }
 
-fn jwks(path: &Path) -> Result<KeyRing, Error> {
-    PublicKey::from_jwks(&files::read(path)?)
+fn jwks(path: &Path, text: &str) -> Result<KeyRing, Error> {
+    PublicKey::from_jwks(text)
         .map(KeyRing::published)
         .map_err(|why| Error::Jwks { path: path.display().to_string(), why })
 }
 
-fn tell(outcome: &Outcome, explain: bool, console: &mut Console<'_, '_>) -> Result<(), Error> {
+fn tell(
+    outcome: &Outcome,
+    asked: &Asked,
+    source: &Source,
+    explain: bool,
+    console: &mut Console<'_, '_>,
+) -> Result<(), Error> {
     if console.json() {
-        return console.answer_json("msb.verify/1", &Answer::from(outcome));
+        return console.answer_json("msb.verify/1", &Answer::of(outcome, asked, source));
     }
-    let (tone, verdict) = match &outcome.refusal {
-        None => (Tone::Good, "valid"),
-        Some(refusal) => (Tone::Bad, refusal.verdict()),
+    let (tone, verdict, told) = match outcome {
+        Outcome::Signed { claims, verdict: Ok(()), .. } => {
+            (Tone::Good, "valid", described(claims, console.world.now))
+        }
+        Outcome::Unsigned(refusal) | Outcome::Signed { verdict: Err(refusal), .. } => {
+            (Tone::Bad, refusal.verdict(), refusal.to_string())
+        }
     };
-    let told = match (&outcome.refusal, &outcome.signed) {
-        (Some(refusal), _) => refusal.to_string(),
-        (None, Some((_, claims))) => described(claims, console.world.now),
-        (None, None) => String::new(),
+    let unchecked = match outcome {
+        Outcome::Signed { revocation_checked: false, .. } => "; revocation: not checked",
+        Outcome::Signed { .. } | Outcome::Unsigned(_) => "",
     };
-    let unchecked =
-        if outcome.offline && outcome.signed.is_some() { "; revocation: not checked" } else { "" };
-    let mut text = format!(
-        "{}: {told}; read from {}{unchecked}\n",
-        console.paint(tone, verdict),
-        outcome.source
-    );
+    let mut text =
+        format!("{}: {told}; read from {source}{unchecked}\n", console.paint(tone, verdict));
     if explain {
-        for check in checks(outcome) {
+        for check in checks(outcome, asked) {
             let detail = check.detail.unwrap_or_default();
             text += format!("  {:<12}{:<9}{detail}", check.check, check.result).trim_end();
             text.push('\n');
         }
     }
     console.answer(&text)?;
-    match outcome.refusal.as_ref().map(Refusal::hint) {
-        Some(hint) => console.hint(&hint),
-        None => Ok(()),
+    match outcome.refusal() {
+        // Explained, it stands beside the step that failed.
+        Some(refusal) if !explain => console.hint(&refusal.hint()),
+        Some(_) | None => Ok(()),
     }
 }
 
 fn described(claims: &Claims, now: UnixTime) -> String {
-    let opens = claims.namespace.told();
     let end = match claims.exp {
         Some(at) => format!("until {}", Told { at, now }),
         None => "and does not expire".to_owned(),
     };
-    format!("key {} opens {opens} {end}", claims.jti)
+    format!("key {} opens {} {end}", claims.jti, claims.namespace.told())
 }
 
 #[derive(Serialize)]
@@ -209,43 +234,47 @@ struct Check {
     detail: Option<String>,
 }
 
-fn checks(outcome: &Outcome) -> Vec<Check> {
-    Step::ALL.into_iter().map(|step| check(step, outcome)).collect()
+fn checks(outcome: &Outcome, asked: &Asked) -> Vec<Check> {
+    Step::ALL.into_iter().map(|step| check(step, outcome, asked)).collect()
 }
 
-fn check(step: Step, outcome: &Outcome) -> Check {
-    let name = match step {
-        Step::Spelling => "spelling",
-        Step::ServerKey => "server_key",
-        Step::Signature => "signature",
-        Step::Standing => "standing",
-        Step::Audience => "audience",
-        Step::Start => "start",
-        Step::End => "end",
-        Step::Revocation => "revocation",
-        Step::Namespace => "namespace",
-        Step::Scope => "scope",
-    };
-    let failed_at = outcome.refusal.as_ref().map(|refusal| (refusal, refusal.step()));
-    let skipped = |why: Option<&str>| ("skipped", why.map(str::to_owned));
-    let (result, detail) = match failed_at {
-        Some((refusal, failed)) if failed == step => {
+fn check(step: Step, outcome: &Outcome, asked: &Asked) -> Check {
+    let (result, detail) = match outcome.refusal() {
+        Some(refusal) if refusal.step() == step => {
             ("failed", Some(format!("{refusal}; {}", refusal.hint())))
         }
-        Some((_, failed)) if failed < step => skipped(None),
-        _ if step == Step::Revocation && outcome.offline => skipped(Some("not checked")),
-        _ if step == Step::Namespace && outcome.namespaces.is_none() => {
-            skipped(Some("none asked for"))
-        }
-        _ if step == Step::Scope && outcome.scope.is_none() => skipped(Some("none asked for")),
-        _ => ("ok", found(step, outcome)),
+        Some(refusal) if refusal.step() < step => ("skipped", None),
+        Some(_) | None => match not_asked(step, outcome, asked) {
+            Some(why) => ("skipped", Some(why.to_owned())),
+            None => ("ok", found(step, outcome)),
+        },
     };
-    Check { check: name, result, detail }
+    Check { check: step.word(), result, detail }
+}
+
+/// Why a step was passed over, if it was.
+fn not_asked(step: Step, outcome: &Outcome, asked: &Asked) -> Option<&'static str> {
+    let unchecked = matches!(outcome, Outcome::Signed { revocation_checked: false, .. });
+    match step {
+        Step::Revocation if unchecked => Some("not checked"),
+        Step::Namespace if asked.namespaces.is_none() => Some("none asked for"),
+        Step::Scope if asked.scope.is_none() => Some("none asked for"),
+        Step::Spelling
+        | Step::ServerKey
+        | Step::Signature
+        | Step::Standing
+        | Step::Audience
+        | Step::Start
+        | Step::End
+        | Step::Revocation
+        | Step::Namespace
+        | Step::Scope => None,
+    }
 }
 
 /// What a step that passed has found.
 fn found(step: Step, outcome: &Outcome) -> Option<String> {
-    let (kid, claims) = outcome.signed.as_ref()?;
+    let Outcome::Signed { kid, claims, .. } = outcome else { return None };
     match step {
         Step::Spelling | Step::Signature | Step::Standing | Step::Revocation => None,
         Step::ServerKey => Some(kid.to_string()),
@@ -273,24 +302,26 @@ struct Answer {
     checks: Vec<Check>,
 }
 
-impl From<&Outcome> for Answer {
-    fn from(outcome: &Outcome) -> Self {
-        let refusal = outcome.refusal.as_ref();
-        let claims = outcome.signed.as_ref().map(|(_, claims)| claims);
+impl Answer {
+    fn of(outcome: &Outcome, asked: &Asked, source: &Source) -> Self {
+        let (refusal, claims) = (outcome.refusal(), outcome.claims());
+        let kid = match outcome {
+            Outcome::Unsigned(_) => None,
+            Outcome::Signed { kid, .. } => Some(kid.to_string()),
+        };
         Self {
             valid: refusal.is_none(),
             verdict: refusal.map_or("valid", Refusal::verdict),
             exit: refusal.map_or(Exit::Done, verdict_exit) as u8,
             id: claims.map(|claims| claims.jti.to_string()),
-            kid: outcome.signed.as_ref().map(|(kid, _)| kid.to_string()),
-            namespaces: claims
-                .map(|claims| claims.namespace.words().into_iter().map(str::to_owned).collect()),
+            kid,
+            namespaces: claims.map(|claims| claims.namespace.words()),
             scope: claims.and_then(|claims| claims.scope.claim()),
             owner: claims.and_then(|claims| claims.sub.as_ref()).map(ToString::to_string),
             issued_at: claims.map(|claims| claims.iat.to_string()),
             expires_at: claims.and_then(|claims| claims.exp).map(|at| at.to_string()),
-            source: outcome.source.to_string(),
-            checks: checks(outcome),
+            source: source.to_string(),
+            checks: checks(outcome, asked),
         }
     }
 }

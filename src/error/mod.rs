@@ -9,7 +9,7 @@ use std::{fmt, io};
 
 use crate::{
     config::ConfigFault,
-    files::FileFault,
+    files::{Fault, FileFault},
     issue::IssueFault,
     key::{KeyId, Unsealable},
     label::Shown,
@@ -155,10 +155,7 @@ impl Error {
         match self {
             Error::Ambiguous { .. } => Exit::Refused,
             Error::Config(fault) => storage::config_exit(fault),
-            Error::Create(fault) => match storage::file_exit(fault) {
-                Exit::BadData => Exit::CannotCreate,
-                exit => exit,
-            },
+            Error::Create(fault) => storage::create_exit(fault),
             Error::File(fault) => storage::file_exit(fault),
             Error::Issue(fault) => match fault {
                 IssueFault::BornDead(_) => Exit::Refused,
@@ -222,6 +219,12 @@ impl Error {
             Error::Create(fault) if storage::is_taken(fault) => {
                 Some("choose another file, or overwrite it with `--force`".to_owned())
             }
+            Error::Create(FileFault { fault: Fault::NotAFile, .. }) => {
+                Some("name a file".to_owned())
+            }
+            Error::Create(fault) if fault.is_not_found() => {
+                Some("make the directory of that file first".to_owned())
+            }
             Error::Create(fault) | Error::File(fault) => storage::file_hint(fault),
             Error::Issue(fault) => match fault {
                 IssueFault::BornDead(refusal) => Some(refusal.hint()),
@@ -250,9 +253,7 @@ impl Error {
             Error::Pem { why, .. } => Some(words::pem_hint(*why).to_owned()),
             Error::Refused(refusal) => Some(refusal.hint()),
             Error::Store(fault) => storage::store_hint(fault),
-            Error::Undelivered { .. } => {
-                Some("ask again once there is room for the key".to_owned())
-            }
+            Error::Undelivered { .. } => Some("run it again: nobody has that key".to_owned()),
             Error::Usage { hint, .. } => hint.clone(),
         }
     }

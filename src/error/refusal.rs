@@ -101,7 +101,12 @@ impl Refusal {
             Refusal::UnknownServerKey { .. } => {
                 "verify where it was issued, or with that server's `--jwks`".to_owned()
             }
-            Refusal::WrongAudience { .. } | Refusal::WrongIssuer { .. } => {
+            Refusal::WrongAudience { expected: None } => {
+                "set `audience` in config.toml, and verify with the database: `--jwks` and \
+                 `--public-key` know no audience"
+                    .to_owned()
+            }
+            Refusal::WrongAudience { expected: Some(_) } | Refusal::WrongIssuer { .. } => {
                 "look at `issuer` and `audience` in config.toml".to_owned()
             }
             Refusal::WrongNamespace { required, .. } => {

@@ -31,6 +31,14 @@ pub(super) fn file_exit(file: &FileFault) -> Exit {
     }
 }
 
+/// The exit where a file was to be made, not read.
+pub(super) fn create_exit(file: &FileFault) -> Exit {
+    match (&file.fault, file_exit(file)) {
+        (Fault::NotAFile, _) | (_, Exit::BadData) => Exit::CannotCreate,
+        (_, exit) => exit,
+    }
+}
+
 pub(super) fn is_taken(file: &FileFault) -> bool {
     matches!(&file.fault, Fault::Io(error) if error.kind() == ErrorKind::AlreadyExists)
 }
@@ -45,8 +53,8 @@ pub(super) fn file_hint(file: &FileFault) -> Option<String> {
         Fault::Network { .. } => {
             Some("name a local directory with `--home` or MSB_HOME".to_owned())
         }
-        Fault::OthersCanRead { .. } => Some(format!("chmod 600 {path}")),
-        Fault::OthersCanWrite { .. } => Some(format!("chmod go-w {path}")),
+        Fault::OthersCanRead { .. } => Some(format!("run `chmod 600 {path}`")),
+        Fault::OthersCanWrite { .. } => Some(format!("run `chmod go-w {path}`")),
         Fault::Owner { uid } => Some(format!("run it as that user with `sudo -u '#{uid}'`")),
         Fault::Io(_) | Fault::NoName | Fault::NotAFile | Fault::TooLarge => None,
     }
@@ -83,6 +91,8 @@ impl fmt::Display for FileFault {
     }
 }
 
+const UNWRITABLE: &str = "run it as a user who can write there; to verify alone, use `--jwks`";
+
 pub(super) fn store_exit(fault: &StoreFault) -> Exit {
     match fault {
         StoreFault::Busy { .. } => Exit::Busy,
@@ -106,9 +116,7 @@ pub(super) fn store_hint(fault: &StoreFault) -> Option<String> {
         StoreFault::Busy { .. } => Some("try again".to_owned()),
         StoreFault::Damaged { path, .. } => Some(format!("restore {} from a backup", shown(path))),
         StoreFault::File(fault) if file_exit(fault) == Exit::Permissions => {
-            Some(file_hint(fault).unwrap_or_else(|| {
-                "a directory that msb cannot write is verified against with `--jwks`".to_owned()
-            }))
+            Some(file_hint(fault).unwrap_or_else(|| UNWRITABLE.to_owned()))
         }
         StoreFault::File(fault) => file_hint(fault),
         StoreFault::Full { .. } => Some("make room, then try again".to_owned()),
@@ -116,19 +124,21 @@ pub(super) fn store_hint(fault: &StoreFault) -> Option<String> {
         StoreFault::KeyFileMissing { path } => {
             Some(format!("restore {} from a backup; verifying goes on without it", shown(path)))
         }
-        StoreFault::KeyFileStrange { database, .. }
-        | StoreFault::RevocationsLost { database, .. } => {
+        StoreFault::KeyFileStrange { database, .. } => {
             Some(format!("restore {} from a backup", shown(database)))
         }
+        StoreFault::RevocationsLost { left, database } => Some(format!(
+            "restore {} from a backup; without one every key so far is lost: move {} away and begin anew",
+            shown(database),
+            shown(left)
+        )),
         StoreFault::KeyFileUnreadable { path, .. } => {
             Some(format!("restore {} from a backup", shown(path)))
         }
         StoreFault::OtherVersion { .. } => {
             Some("use the msb that wrote it, or a newer one".to_owned())
         }
-        StoreFault::Unwritable { .. } => {
-            Some("verify with `--jwks` where msb cannot write".to_owned())
-        }
+        StoreFault::Unwritable { .. } => Some(UNWRITABLE.to_owned()),
     }
 }
 
@@ -178,7 +188,7 @@ pub(super) fn config_hint(fault: &ConfigFault) -> Option<String> {
     match fault {
         ConfigFault::File(fault) => file_hint(fault),
         ConfigFault::Setting { .. } => {
-            Some("the settings are prefix, issuer and audience".to_owned())
+            Some("a setting is a line such as `issuer = \"https://example.org\"`".to_owned())
         }
     }
 }

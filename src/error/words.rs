@@ -12,18 +12,19 @@ use crate::{
     time::NotATime,
 };
 
-/// Every key has this in it: `{"alg":"EdDSA"` in base64url.
-const HEADER_MARK: &str = "eyJhbGciOiJFZERTQSIs";
-
-/// The text with whatever looks like one of our keys taken out of it.
+/// The text without whatever may be a key, or most of one: any run of a key's characters that is
+/// longer than what else people type.
 pub fn redacted(text: &str) -> String {
-    let mut rest = text;
+    const LONGEST: usize = 100;
+    let in_key = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     let mut told = String::new();
-    while let Some(at) = rest.find(HEADER_MARK) {
-        told.push_str(&rest[..at]);
-        told.push('…');
-        let part_of_a_key = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-        rest = rest[at..].trim_start_matches(part_of_a_key);
+    let mut rest = text;
+    while let Some(start) = rest.find(in_key) {
+        let (before, run) = rest.split_at(start);
+        let (run, after) = run.split_at(run.find(|c| !in_key(c)).unwrap_or(run.len()));
+        told.push_str(before);
+        told.push_str(if run.len() > LONGEST { "…" } else { run });
+        rest = after;
     }
     told + rest
 }
@@ -55,22 +56,22 @@ said! {
         NotAScope::Wildcard => "`*` stands alone, or at the end behind `.`, `:` or `/`",
     }
     NotALabel {
-        NotALabel::Blank => "a blank stands at an end",
-        NotALabel::Empty => "the text is empty",
-        NotALabel::TooLong => "the text has more than 128 characters",
-        NotALabel::Unseen => "a character in it cannot be seen",
+        NotALabel::Blank => "it begins or ends with a blank",
+        NotALabel::Empty => "it is empty",
+        NotALabel::TooLong => "it has more than 128 characters",
+        NotALabel::Unseen => "it has a control character, or one that cannot be seen",
     }
     NotAParty {
         NotAParty::Character => "it has only letters, digits and `@._+:/-`, and begins with a letter or a digit",
-        NotAParty::Empty => "the text is empty",
-        NotAParty::TooLong => "the text has more than 128 characters",
+        NotAParty::Empty => "it is empty",
+        NotAParty::TooLong => "it has more than 128 characters",
     }
     NotAState {
         NotAState => "a state is active, not_yet_valid, expired, revoked, reset, undelivered or all",
     }
     NotAKeyId { NotAKeyId => "a key id is 16 characters of 0-9 and a-z without i, l, o and u" }
     NotAKid { NotAKid => "a kid is 11 characters of base64url" }
-    NotAPrefix { NotAPrefix => "a prefix is up to 15 lower-case letters and digits, then `_`" }
+    NotAPrefix { NotAPrefix => "a prefix is a lower-case letter, up to 14 more and digits, then `_`" }
     WeakKey { WeakKey => "a public key that is weak or has a second spelling" }
     NotAPem {
         NotAPem::NoBlock => "does not begin with a PEM block",
@@ -98,7 +99,7 @@ impl fmt::Display for NotATime {
             NotATime::Past { at } => return write!(f, "{at} has passed"),
             NotATime::Shape => "it is neither a span, an instant nor a date",
             NotATime::UnknownUnit => "the units are s m h d w mo y, in lower case",
-            NotATime::Zero => "nothing of a unit is no time",
+            NotATime::Zero => "a time is at least 1 of its unit",
         })
     }
 }

@@ -1,7 +1,7 @@
 //! Where configuration and data live.
 
 use std::{
-    fs,
+    fs, io,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
@@ -41,6 +41,24 @@ impl Home {
         self.config.join(format!("server.key.{kid}"))
     }
 
+    /// A server key that still waits, if there is any.
+    pub fn any_staged_server_key(&self) -> Result<Option<PathBuf>, FileFault> {
+        let entries = match fs::read_dir(&self.config) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(Fault::from(error).at(&self.config)),
+        };
+        for entry in entries {
+            let entry = entry.map_err(|error| Fault::from(error).at(&self.config))?;
+            let name = entry.file_name();
+            let kid = name.to_str().and_then(|name| name.strip_prefix("server.key."));
+            if kid.is_some_and(|kid| kid.parse::<Kid>().is_ok()) {
+                return Ok(Some(entry.path()));
+            }
+        }
+        Ok(None)
+    }
+
     /// Key ring, ledger, revocations and audit.
     pub fn database(&self) -> PathBuf {
         self.data.join("msb.db")
@@ -51,25 +69,24 @@ impl Home {
         self.data.join("msb.db-wal")
     }
 
-    /// Makes both directories, unless root would write into somebody else's home by mistake.
+    /// Makes both directories, for this user only.
     pub fn make(&self) -> Result<(), FileFault> {
-        for directory in [&self.config, &self.data] {
-            if !self.named {
-                self.refuse_anothers(directory)?;
-            }
-            make_directory(directory)?;
-        }
-        Ok(())
+        make_directory(&self.config)?;
+        make_directory(&self.data)
     }
 
-    fn refuse_anothers(&self, directory: &Path) -> Result<(), FileFault> {
-        let standing =
-            directory.ancestors().find_map(|path| Some((path, fs::metadata(path).ok()?)));
-        match standing {
-            Some((path, metadata)) if is_root() && metadata.uid() != 0 => {
-                Err(Fault::AnothersHome { uid: metadata.uid() }.at(path))
-            }
-            Some(_) | None => Ok(()),
+    /// An error if root would write into somebody else's home that nobody named.
+    pub fn refuse_anothers(&self) -> Result<(), FileFault> {
+        if self.named || !is_root() {
+            return Ok(());
         }
+        for directory in [&self.config, &self.data] {
+            let owner = |path: &Path| Some((path.to_owned(), fs::metadata(path).ok()?.uid()));
+            match directory.ancestors().find_map(owner) {
+                Some((path, uid)) if uid != 0 => return Err(Fault::AnothersHome { uid }.at(&path)),
+                Some(_) | None => {}
+            }
+        }
+        Ok(())
     }
 }

@@ -7,8 +7,11 @@ mod replacement;
 use std::{
     fs::{self, DirBuilder, File, Metadata, OpenOptions},
     io::{self, Read, Write},
-    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
-    path::{Path, PathBuf},
+    os::{
+        fd::AsFd,
+        unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
+    },
+    path::Path,
 };
 
 use rustix::fs::{Access, FlockOperation, OFlags};
@@ -54,25 +57,46 @@ pub fn read_secret(path: &Path) -> Result<Option<Zeroizing<String>>, FileFault> 
     bounded(file, path).map(Some)
 }
 
-/// Reads a file of ours on which decisions rest, if it is there: nobody else may write it.
+/// Reads a file on which decisions rest, if it is there: nobody else may write it. A link to one
+/// will do.
 pub fn read_trusted(path: &Path) -> Result<Option<Zeroizing<String>>, FileFault> {
     if !exists(path)? {
         return Ok(None);
     }
-    check_trusted(path)?;
-    read(path).map(Some)
+    let file = open(path)?;
+    let metadata = file.metadata().map_err(|error| Fault::from(error).at(path))?;
+    trusted(&metadata).map_err(|fault| fault.at(path))?;
+    bounded(file, path).map(Some)
 }
 
-/// Whether a file is plain, belongs to this user or to root, and nobody else can write it.
+/// An error unless this is a file, no link, that nobody else can write.
 pub fn check_trusted(path: &Path) -> Result<(), FileFault> {
     let metadata = fs::symlink_metadata(path).map_err(|error| Fault::from(error).at(path))?;
+    trusted(&metadata).map_err(|fault| fault.at(path))
+}
+
+/// An error if somebody else can put files into a directory, and so beside what is trusted. One
+/// that is not there is not looked at.
+pub fn check_directory(directory: &Path) -> Result<(), FileFault> {
+    let metadata = match fs::metadata(directory) {
+        Ok(metadata) => metadata,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(Fault::from(error).at(directory)),
+    };
+    not_others(&metadata).map_err(|fault| fault.at(directory))
+}
+
+/// Plain, of this user or of root, and writable by nobody else. Root trusts every owner.
+fn trusted(metadata: &Metadata) -> Result<(), Fault> {
+    if metadata.is_file() { not_others(metadata) } else { Err(Fault::kind_of(metadata)) }
+}
+
+fn not_others(metadata: &Metadata) -> Result<(), Fault> {
     let uid = metadata.uid();
-    if !metadata.is_file() {
-        Err(Fault::kind_of(&metadata).at(path))
-    } else if metadata.mode() & 0o022 != 0 {
-        Err(Fault::OthersCanWrite { mode: metadata.mode() & 0o7777 }.at(path))
+    if metadata.mode() & 0o022 != 0 {
+        Err(Fault::OthersCanWrite { mode: metadata.mode() & 0o7777 })
     } else if uid != 0 && uid != effective_uid() && !is_root() {
-        Err(Fault::Owner { uid }.at(path))
+        Err(Fault::Owner { uid })
     } else {
         Ok(())
     }
@@ -152,18 +176,6 @@ pub fn remove(path: &Path) -> Result<(), FileFault> {
     }
 }
 
-/// The files beside this one whose names begin with its name and a point.
-pub fn siblings(path: &Path) -> Result<Vec<PathBuf>, FileFault> {
-    let (directory, name) = (parent(path), path.file_name().unwrap_or_default());
-    let start = format!("{}.", name.display());
-    let listed = fs::read_dir(directory).map_err(|error| Fault::from(error).at(directory))?;
-    Ok(listed
-        .filter_map(Result::ok)
-        .filter(|found| found.file_name().to_string_lossy().starts_with(&start))
-        .map(|found| found.path())
-        .collect())
-}
-
 /// Holds a directory for one process at a time, until dropped.
 pub struct DirectoryLock(#[expect(dead_code, reason = "closing it unlocks")] File);
 
@@ -209,6 +221,15 @@ fn parent(path: &Path) -> &Path {
         Some(parent) if parent != Path::new("") => parent,
         Some(_) | None => Path::new("."),
     }
+}
+
+/// Whether a stream leads nowhere because it was closed: the runtime opens the null device for
+/// reading and writing in its place, where a shell's `> /dev/null` is for writing only.
+pub fn was_closed(stream: impl AsFd) -> bool {
+    let null = rustix::fs::stat("/dev/null").map(|null| null.st_rdev);
+    let stat = rustix::fs::fstat(&stream).map(|stat| stat.st_rdev);
+    let mode = rustix::fs::fcntl_getfl(&stream).map(|flags| flags & OFlags::RWMODE);
+    null.is_ok() && null == stat && mode == Ok(OFlags::RDWR)
 }
 
 /// The user whose rights this process has.

@@ -20,14 +20,14 @@ impl Replacement {
     /// Begins; an error if the name is taken and may not be overwritten.
     pub fn of(path: &Path, overwrite: bool) -> Result<Self, FileFault> {
         let name = path.file_name().ok_or_else(|| Fault::NoName.at(path))?;
-        if !overwrite && exists(path)? {
-            return Err(Fault::from(io::Error::from(io::ErrorKind::AlreadyExists)).at(path));
-        }
         if fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
             return Err(Fault::NotAFile.at(path));
         }
+        if !overwrite && exists(path)? {
+            return Err(Fault::from(io::Error::from(io::ErrorKind::AlreadyExists)).at(path));
+        }
         let beside = path.with_file_name(format!(".{}.{}", name.display(), std::process::id()));
-        let file = create(&beside)?;
+        let file = create(&beside).map_err(|FileFault { fault, .. }| fault.at(path))?;
         Ok(Self { path: path.to_owned(), beside, file, overwrite })
     }
 

@@ -18,35 +18,38 @@ use crate::{
     time::UnixTime,
 };
 
-/// Who does something, and when: for the audit.
-#[derive(Clone, Copy, Debug)]
-pub struct Act<'a> {
-    /// The user.
-    pub who: &'a str,
-    /// The moment.
-    pub at: UnixTime,
-}
-
 /// A change that nobody sees until it is committed, and that is undone when dropped.
 pub struct Change<'s> {
     store: &'s Store,
     tx: Transaction<'s>,
-    act: Act<'s>,
+    who: &'s str,
+    now: UnixTime,
     staged: Option<Kid>,
     changes_trust: Cell<bool>,
 }
 
 impl Store {
-    /// Begins a change. Others wait until it is over.
-    pub fn change<'s>(&'s mut self, act: Act<'s>) -> Result<Change<'s>, StoreFault> {
+    /// Begins a change by `who`. Others wait until it is over, and its moment is when it began.
+    pub fn change<'s>(
+        &'s mut self,
+        who: &'s str,
+        clock: &dyn Fn() -> UnixTime,
+    ) -> Result<Change<'s>, StoreFault> {
         let store = &*self;
         let tx = Transaction::new_unchecked(&store.db, TransactionBehavior::Immediate)
             .map_err(|error| store.fault(error))?;
-        Ok(Change { store, tx, act, staged: None, changes_trust: Cell::new(false) })
+        // Whoever was before us may have kept us waiting, so the clock is read now.
+        let now = clock();
+        Ok(Change { store, tx, who, now, staged: None, changes_trust: Cell::new(false) })
     }
 }
 
 impl Change<'_> {
+    /// The moment at which it began.
+    pub fn now(&self) -> UnixTime {
+        self.now
+    }
+
     /// The key ring, as no other process can change it now.
     pub fn ring(&self) -> Result<KeyRing, StoreFault> {
         self.store.ring()
@@ -71,15 +74,12 @@ impl Change<'_> {
             let database = self.store.home.database();
             return Err(StoreFault::RevocationsLost { left: path, database });
         }
-        for stray in files::siblings(&path)? {
-            files::remove(&stray)?;
-        }
         let public = server_key.public();
         let kid = public.kid();
         files::write(&self.store.home.staged_server_key(kid), server_key.to_pem().as_bytes())?;
         self.run(
             "INSERT INTO server_key (kid, public, created_at) VALUES (?, ?, ?)",
-            params![kid.to_string(), public.as_bytes(), self.act.at.secs()],
+            params![kid.to_string(), public.as_bytes(), self.now.secs()],
         )?;
         self.staged = Some(kid);
         self.audit_trust("create server key", &format!("server key {kid}"))?;
@@ -139,7 +139,7 @@ impl Change<'_> {
     pub fn audit(&self, act: &str, subject: &str) -> Result<(), StoreFault> {
         self.run(
             "INSERT INTO audit (at, who, act, subject) VALUES (?, ?, ?, ?)",
-            params![self.act.at.secs(), self.act.who, act, subject],
+            params![self.now.secs(), self.who, act, subject],
         )
     }
 
@@ -151,7 +151,7 @@ impl Change<'_> {
             self.tx.query_row(next, (), |row| row.get(0)).map_err(|error| self.fault(error))?;
         self.run(
             "INSERT INTO audit (at, who, act, subject, seq) VALUES (?, ?, ?, ?, ?)",
-            params![self.act.at.secs(), self.act.who, act, subject, seq],
+            params![self.now.secs(), self.who, act, subject, seq],
         )
     }
 
@@ -160,7 +160,8 @@ impl Change<'_> {
         let Store { db, home } = self.store;
         self.tx.commit().map_err(|error| self.store.fault(error))?;
         if let Some(kid) = self.staged {
-            trust::place_server_key(home, kid)?;
+            // That was the moment: a rename that fails now is finished by the next command.
+            let _ = trust::place_server_key(home, kid);
         }
         if self.changes_trust.get() || log_is_long(home) {
             fold_log(db);
@@ -189,11 +190,11 @@ fn log_is_long(home: &Home) -> bool {
     files::length(&home.database_log()).is_some_and(|length| length > LOG_LENGTH)
 }
 
-/// Folds SQLite's log into the database, so that a copy of that one file has every revocation.
-/// Readers may be in the way; then the next change does it.
+/// Folds SQLite's log into the database, so that as a rule a copy of that one file has every
+/// revocation. A reader may be in the way; then the next change does it.
 fn fold_log(db: &Connection) {
     let _ = db
-        .busy_timeout(Duration::ZERO)
+        .busy_timeout(Duration::from_millis(500))
         .and_then(|()| db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |_| Ok(())));
     let _ = db.busy_timeout(PATIENCE);
 }

@@ -76,8 +76,8 @@ impl Store {
             .map_err(|error| self.fault(error))
     }
 
-    /// The keys that a text means: by whole id; else by name among live keys; else by the first
-    /// four or more characters of the id; else by name among all.
+    /// The keys that a text means: by whole id; else by name, live keys before dead ones; else by
+    /// the first four or more characters of the id.
     pub fn find(&self, text: &str, now: UnixTime) -> Result<Vec<Listed>, StoreFault> {
         let whole = match text.parse() {
             Ok(id) => self.entry(id, now)?,
@@ -89,7 +89,7 @@ impl Store {
         let live = "l.name = :text AND state IN ('active', 'not_yet_valid')";
         let beginning = "l.jti >= :text AND l.jti < :text || '~'";
         let begins = text.len() >= 4 && KeyId::may_begin_with(text);
-        for (condition, applies) in [(live, true), (beginning, begins), ("l.name = :text", true)] {
+        for (condition, applies) in [(live, true), ("l.name = :text", true), (beginning, begins)] {
             let found = if applies { self.matching(condition, text, now)? } else { vec![] };
             if !found.is_empty() {
                 return Ok(found);

@@ -5,7 +5,11 @@ mod change;
 mod entries;
 mod trust;
 
-use std::{path::PathBuf, thread, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    thread,
+    time::Duration,
+};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, config::DbConfig};
 
@@ -14,7 +18,7 @@ use crate::{
     signing::NotAPem,
 };
 
-pub use change::{Act, Change};
+pub use change::Change;
 pub use trust::KeyFile;
 
 /// Marks a SQLite file as ours: `msb` and a zero, as SQLite's application id.
@@ -44,6 +48,9 @@ pub enum Purpose {
 impl Store {
     /// What is kept there; none if nothing ever was.
     pub fn open(home: &Home, purpose: Purpose) -> Result<Option<Self>, StoreFault> {
+        if purpose == Purpose::Write {
+            home.refuse_anothers()?;
+        }
         let path = home.database();
         if !files::exists(&path)? {
             match Self::left_behind(home)? {
@@ -54,6 +61,8 @@ impl Store {
             }
         }
         files::check_trusted(&path)?;
+        files::check_directory(&home.config)?;
+        files::check_directory(&home.data)?;
         files::check_local(&home.data)?;
         files::check_writable(&home.data)?;
         let access = match purpose {
@@ -64,17 +73,30 @@ impl Store {
         let db = Connection::open_with_flags(&path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)
             .map_err(explain)?;
         let store = Self { db, home: home.clone() };
-        store.settle(purpose).map_err(explain)?;
-        store.check_version()?;
+        store.db.busy_timeout(PATIENCE).map_err(explain)?;
+        match purpose {
+            Purpose::Read => {
+                // One snapshot of all that a command reads.
+                store.db.execute_batch("BEGIN").map_err(explain)?;
+                store.check_version()?;
+            }
+            Purpose::Write => {
+                store.check_version()?;
+                store.prepare_to_write().map_err(explain)?;
+            }
+        }
         Ok(Some(store))
     }
 
     /// What is kept there, made if nothing ever was.
     pub fn open_or_create(home: &Home) -> Result<Self, StoreFault> {
+        home.refuse_anothers()?;
         home.make()?;
         if let Some(store) = Self::open(home, Purpose::Write)? {
             return Ok(store);
         }
+        files::check_directory(&home.config)?;
+        files::check_directory(&home.data)?;
         files::check_local(&home.data)?;
         {
             let _lock = wait_for_lock(home)?;
@@ -89,16 +111,19 @@ impl Store {
     /// Makes the file beside its place, so that nobody ever meets one without its tables.
     fn create(home: &Home) -> Result<(), StoreFault> {
         let beside = home.database().with_extension("db.new");
-        for stray in files::siblings(&home.database())? {
-            files::remove(&stray)?;
+        for end in ["", "-journal", "-shm", "-wal"] {
+            let mut stray = beside.clone().into_os_string();
+            stray.push(end);
+            files::remove(Path::new(&stray))?;
         }
         files::write(&beside, b"")?;
+        // The tables first, without a log: what a full disk keeps out of the log, a rename loses.
         let made = Connection::open(&beside).and_then(|db| {
             db.execute_batch(&format!(
-                "PRAGMA synchronous = FULL; PRAGMA journal_mode = WAL;
+                "PRAGMA synchronous = FULL;
                  BEGIN; {}
                  PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA_VERSION};
-                 COMMIT;",
+                 COMMIT; PRAGMA journal_mode = WAL;",
                 include_str!("schema.sql"),
             ))?;
             db.close().map_err(|(_, error)| error)
@@ -114,20 +139,16 @@ impl Store {
                 return Ok(Some(left));
             }
         }
-        Ok(None)
+        Ok(home.any_staged_server_key()?)
     }
 
-    fn settle(&self, purpose: Purpose) -> rusqlite::Result<()> {
-        self.db.busy_timeout(PATIENCE)?;
-        match purpose {
-            // One snapshot of all that a command reads.
-            Purpose::Read => self.db.execute_batch("BEGIN"),
-            Purpose::Write => {
-                // Changes fold the log themselves, when it is worth it.
-                self.db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
-                self.db.execute_batch("PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0")
-            }
-        }
+    fn prepare_to_write(&self) -> rusqlite::Result<()> {
+        // Changes fold the log themselves, when it is worth it.
+        self.db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+        // A database that was restored from a copy may have lost its mode.
+        self.db.execute_batch(
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0",
+        )
     }
 
     fn check_version(&self) -> Result<(), StoreFault> {

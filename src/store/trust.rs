@@ -109,9 +109,12 @@ fn ring_keys(db: &Connection) -> rusqlite::Result<Vec<RingKey>> {
             let standing = match (moment(row, 2)?, moment(row, 3)?, moment(row, 4)?) {
                 (_, _, Some(at)) => Standing::Dead { at },
                 (Some(at), Some(until), None) => Standing::Retired { at, until },
-                _ => {
+                (None, None, None) => {
                     let since = moment(row, 1)?.ok_or_else(|| unfit(1, "no instant"))?;
                     Standing::Signing { since }
+                }
+                (None, Some(_), None) | (Some(_), None, None) => {
+                    return Err(unfit(2, "half a retirement"));
                 }
             };
             Ok(RingKey { public, standing })
@@ -124,7 +127,8 @@ pub(super) fn revoked(row: &Row<'_>, first: usize) -> rusqlite::Result<Revoked> 
     let at = moment(row, first)?.ok_or_else(|| unfit(first, "no instant"))?;
     let cause = match row.get_ref(first + 1)?.as_str()? {
         "undelivered" => Cause::Undelivered,
-        _ => Cause::Operator(row.get::<_, Option<String>>(first + 2)?.map(Label::kept)),
+        "operator" => Cause::Operator(row.get::<_, Option<String>>(first + 2)?.map(Label::kept)),
+        _ => return Err(unfit(first + 1, "no cause")),
     };
     Ok(Revoked { at, cause })
 }

@@ -17,7 +17,7 @@ fn what_was_typed_is_quoted_and_mended() {
     refused("", "a command is missing", "run `msb --help`");
     refused("server", "a command is missing", "run `msb server --help`");
     refused("server key", "a command is missing", "run `msb server key --help`");
-    refused("server keygn", "there is no command `keygn`", "did you mean `key`, `keygen`?");
+    refused("server keygn", "there is no command `keygn`", "did you mean `key` or `keygen`?");
     refused("sevrer", "there is no command `sevrer`", "did you mean `server`?");
     refused("verify --explian", "there is no `--explian` here", "did you mean `--explain`?");
     refused("server list x", "there is no `x` here", "run `msb server list --help`");
@@ -25,7 +25,7 @@ fn what_was_typed_is_quoted_and_mended() {
     refused("server keygen --name", "`--name` needs a value", "run `msb server keygen --help`");
     refused(
         "server keygen --format xml",
-        "`xml` for `--format`: it is one of `key`, `env`",
+        "`xml` for `--format`: it is `key` or `env`",
         "run `msb server keygen --help`",
     );
     refused(
@@ -39,6 +39,17 @@ fn what_was_typed_is_quoted_and_mended() {
         "run `msb server list --help`",
     );
     refused("--home '' server list", "`--home` needs a value", "run `msb server list --help`");
+    refused(
+        "server keygen --count 0",
+        "`0` for `--count`: it is a number from 1 to 1000000",
+        "run `msb server keygen --help`",
+    );
+    refused(
+        "server list --limit many",
+        "`many` for `--limit`: it is a number from 0 to 1000000000",
+        "run `msb server list --help`",
+    );
+    refused("server list --json=x", "`--json` takes no value", "run `msb server list --help`");
 }
 
 #[test]
@@ -57,13 +68,13 @@ fn a_wrong_time_is_told_with_the_units() {
     expire(" ", "it is neither a span, an instant nor a date");
     expire("1 h", "it is neither a span, an instant nor a date");
     expire("90", "a number needs a unit");
-    expire("0s", "nothing of a unit is no time");
+    expire("0s", "a time is at least 1 of its unit");
     expire("1d1w", "units go from large to small, each once");
     expire("50539024859478023y", "it lies past the year 9999, or before 1970");
     expire("2027-02-29", "the calendar has no such moment");
     refused(
         "server keygen --expire 2026-11-23",
-        "`2026-11-23T00:00:00Z` for `--expire`: 2026-11-23T00:00:00Z has passed",
+        "`2026-11-23` for `--expire`: 2026-11-23T00:00:00Z has passed",
         WHEN,
     );
     refused(
@@ -74,7 +85,7 @@ fn a_wrong_time_is_told_with_the_units() {
     refused(
         "server keygen --expire 1h --not-before 1h",
         "`1h` for `--expire`: the key would end before it begins",
-        WHEN,
+        "choose `--expire` after `--not-before`",
     );
     refused(
         "server keygen --not-before never",
@@ -152,6 +163,13 @@ fn mistakes_are_json_too() {
 }
 
 #[test]
+fn flags_that_exclude_each_other_are_named() {
+    let mut msb = Msb::new();
+    let ran = msb.fails("server key show --json --format pem", 2);
+    assert!(ran.stderr.contains("`--json` does not go with `--format`"), "{}", ran.stderr);
+}
+
+#[test]
 fn no_mistake_prints_a_whole_key() {
     let mut msb = Msb::with_server_key();
     let key = msb.key("");
@@ -164,7 +182,6 @@ fn no_mistake_prints_a_whole_key() {
         format!("server keygen --name {key}"),
         format!("server keygen -n {key}"),
         format!("server keygen --expire {key}"),
-        format!("server revoke x{key}"),
         format!("server list --after {key}"),
         format!("verify --key-file {key}"),
         format!("--home {key} verify"),
@@ -177,6 +194,9 @@ fn no_mistake_prints_a_whole_key() {
             assert!(!told.contains(claims), "{line}: {told}");
         }
     }
+    // Nor most of one, from which the rest can be guessed.
+    let ran = msb.run(&format!("server show {}", &key[6..]));
+    assert!(ran.stderr.starts_with("msb: error: no key `…`\n"), "{}", ran.stderr);
 }
 
 #[test]

@@ -50,7 +50,7 @@ fn several_keys_are_a_line_each() {
         "server keygen --count 3 -n load --name batch",
         0,
         "msb_…\nmsb_…\nmsb_…\n",
-        "3 keys, 40gj48s44mk2ea19 to 6gtkcdsr74x3pf1x (batch), open load, allow every operation, and do not expire\n",
+        "3 keys, first 40gj48s44mk2ea19 (batch), open load, allow every operation, and do not expire\n",
     );
     msb.check(
         "server show batch",
@@ -112,10 +112,52 @@ fn names_do_not_look_like_ids_or_keys() {
     let mut msb = Msb::new();
     msb.fails("server keygen --name 40gj48s44mk2ea19", 2);
     msb.fails("server keygen --name msb_x", 2);
+    msb.fails("server keygen --name -", 2);
     for name in ["a\u{1b}[31mb", "a\u{202e}b", "a\nb", "", " a", &"x".repeat(129)] {
         assert_eq!(msb.run_words(&["server", "keygen", "--name", name]).exit, 2, "{name:?}");
     }
     assert!(!msb.home().exists(), "a refused command made a home");
     let reason = msb.run_words(&["server", "revoke", "x", "--reason", "a\u{200b}"]);
     assert_eq!(reason.exit, 2);
+}
+
+#[test]
+fn no_key_is_born_dead() {
+    let mut msb = Msb::with_server_key();
+    // Another command holds the database for two seconds.
+    msb.waits = 2;
+    let ran = msb.fails("server keygen --expire 2s", 2);
+    assert!(ran.stderr.contains("the key would end before it begins"), "{}", ran.stderr);
+    assert_eq!(msb.run("server keygen --expire 3s").exit, 0);
+    let ran = msb.run("server list --json");
+    assert!(ran.stdout.contains(r#""issued_at":"2026-11-23T10:00:02Z""#), "{}", ran.stdout);
+    assert_eq!(ran.stdout.matches(r#""id""#).count(), 2);
+}
+
+#[test]
+fn a_key_is_not_issued_into_a_closed_stream() {
+    let mut msb = Msb::new();
+    msb.stdout_is_closed = true;
+    msb.fails("server keygen", 74);
+    assert!(!msb.home().exists());
+    let path = msb.scratch.path("key");
+    assert_eq!(msb.run(&format!("server keygen -o {}", path.display())).exit, 0);
+}
+
+#[test]
+fn a_file_is_made_last_of_all() {
+    let mut msb = Msb::new();
+    let path = msb.scratch.path("key");
+    std::fs::write(&path, "precious").unwrap();
+    msb.stderr_fails = Some(std::io::ErrorKind::StorageFull);
+    msb.fails(&format!("server keygen --force -o {}", path.display()), 74);
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "precious");
+    msb.stderr_fails = None;
+    let directory = msb.scratch.0.display().to_string();
+    let ran = msb.fails(&format!("server keygen -o {directory}"), 73);
+    assert!(ran.stderr.contains("is not a plain file\nmsb: hint: name a file"), "{}", ran.stderr);
+    let missing = msb.scratch.path("no/such/key");
+    let ran = msb.fails(&format!("server keygen -o {}", missing.display()), 73);
+    assert!(ran.stderr.contains("no/such/key: "), "{}", ran.stderr);
+    assert!(ran.stderr.contains("hint: make the directory of that file first"), "{}", ran.stderr);
 }

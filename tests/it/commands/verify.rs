@@ -95,7 +95,7 @@ fn explain_tells_every_step() {
            revocation  skipped\n  \
            namespace   skipped\n  \
            scope       skipped\n",
-        "msb: hint: issue another with `msb server keygen`\n",
+        "",
     );
 }
 
@@ -215,8 +215,10 @@ fn inspect_believes_nothing() {
     elsewhere.check(
         "inspect - --json",
         0,
-        "{\"schema\":\"msb.inspect/1\",\"verified\":false,\"kid\":\"1IG2tMH7J2w\",\"claims\":{\"jti\":\"40gj48s44mk2ea19\",\
-         \"iat\":1795428000,\"exp\":1795514400,\"namespace\":\"dev\",\"sub\":\"alice\"},\"source\":\"standard input\"}\n",
+        "{\"schema\":\"msb.inspect/1\",\"verified\":false,\"id\":\"40gj48s44mk2ea19\",\"kid\":\"1IG2tMH7J2w\",\
+         \"namespaces\":[\"dev\"],\"scope\":null,\"owner\":\"alice\",\"issuer\":null,\"audience\":null,\
+         \"issued_at\":\"2026-11-23T10:00:00Z\",\"not_before\":null,\
+         \"expires_at\":\"2026-11-24T10:00:00Z\",\"source\":\"standard input\"}\n",
         "",
     );
     elsewhere.stdin = b"msb_x".to_vec();
@@ -228,4 +230,26 @@ fn inspect_believes_nothing() {
          msb: hint: copy the whole key, and nothing but the key\n",
     );
     assert!(!elsewhere.home().exists());
+}
+
+#[test]
+fn the_clock_is_read_after_the_key_has_come() {
+    let mut msb = Msb::new();
+    msb.stdin = msb.key("--expire 2s").into_bytes();
+    msb.waits = 1;
+    msb.fails("verify -", 0);
+    msb.waits = 2;
+    msb.fails("verify -", 12);
+}
+
+#[test]
+fn a_key_for_an_audience_is_not_verified_where_none_is_known() {
+    let mut msb = Msb::with_server_key();
+    std::fs::write(msb.file("config.toml"), "audience = \"web\"\n").unwrap();
+    msb.stdin = msb.key("").into_bytes();
+    assert_eq!(msb.run("verify -").exit, 0);
+    let jwks = msb.scratch.path("jwks.json");
+    std::fs::write(&jwks, msb.run("server key show --format jwks").stdout).unwrap();
+    let ran = msb.fails(&format!("verify - --jwks {}", jwks.display()), 15);
+    assert!(ran.stderr.contains("`--jwks` and `--public-key` know no audience"), "{}", ran.stderr);
 }

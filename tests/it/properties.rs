@@ -123,6 +123,7 @@ fn months_are_calendar_months() {
 fn a_span_ends_later_and_never_panics() {
     let mut dice = Dice(5);
     let units = ["y", "mo", "w", "d", "h", "m", "s"];
+    let mut judged = 0;
     for _ in 0..50_000 {
         let first = dice.below(7) as usize;
         let mut text = format!("{}{}", 1 + (dice.next() >> dice.below(64)), units[first]);
@@ -132,17 +133,21 @@ fn a_span_ends_later_and_never_panics() {
         let start = UnixTime::from_secs(dice.below(UnixTime::MAX.secs() as u64) as i64).unwrap();
         if let Some(end) = text.parse::<Span>().ok().and_then(|span| span.after(start)) {
             assert!(start < end, "{start} + {text} is {end}");
+            judged += 1;
         }
     }
+    assert!(judged > 10_000, "only {judged} of these spans end");
 }
 
 #[test]
 fn whatever_is_held_covers_itself() {
     let mut dice = Dice(6);
+    let mut judged = 0;
     for _ in 0..20_000 {
         let mut namespaces = || Namespaces::word(&dice.text("ab*", 2));
         if let (Ok(one), Ok(other)) = (namespaces(), namespaces()) {
             assert!(one.cover(&one));
+            judged += 1;
             if let Ok(both) = Namespaces::union(vec![one.clone(), other.clone()]) {
                 assert!(both.cover(&one) && both.cover(&other));
                 assert_eq!(one.cover(&both), one == both || one == Namespaces::All);
@@ -161,4 +166,5 @@ fn whatever_is_held_covers_itself() {
             assert_eq!(claim.parse(), Ok(scope));
         }
     }
+    assert!(judged > 3_000, "only {judged} pairs of namespaces were judged");
 }

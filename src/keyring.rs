@@ -26,6 +26,8 @@ pub enum Standing {
         /// Since then.
         at: UnixTime,
     },
+    /// They count, as far as whoever published the key says: a verifier without a store.
+    Published,
     /// On keys from before its retirement, until a date.
     Retired {
         /// When it ceased to sign.
@@ -33,8 +35,6 @@ pub enum Standing {
         /// The first second at which its signatures no longer count.
         until: UnixTime,
     },
-    /// They count, as far as whoever published the key says: a verifier without a store.
-    Published,
     /// It signs.
     Signing {
         /// Since then.

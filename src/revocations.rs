@@ -5,10 +5,10 @@ use crate::{label::Label, time::UnixTime};
 /// What is known about the revocation of one key.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Revocation {
-    /// Nobody who would know was asked.
-    NotChecked,
     /// It is not revoked.
     None,
+    /// Nobody who would know was asked.
+    NotChecked,
     /// It is revoked.
     Revoked(Revoked),
 }

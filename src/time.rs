@@ -170,17 +170,6 @@ fn counted(f: &mut fmt::Formatter<'_>, count: u64, noun: &str) -> fmt::Result {
     write!(f, "{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
-/// The units of a span, from large to small, in seconds; calendar ones have none.
-const UNITS: [(&str, Option<i64>); 7] = [
-    ("y", None),
-    ("mo", None),
-    ("w", Some(604_800)),
-    ("d", Some(86_400)),
-    ("h", Some(3600)),
-    ("m", Some(60)),
-    ("s", Some(1)),
-];
-
 /// A length of time: `30s 15m 24h 7d 2w 3mo 1y`, and compounds from large to small. Never zero.
 ///
 /// Months and years are calendar ones, so how long they are depends on where one starts.
@@ -346,6 +335,17 @@ pub enum NotATime {
     /// Nothing of a unit.
     Zero,
 }
+
+/// The units of a span, from large to small, in seconds; calendar ones have none.
+const UNITS: [(&str, Option<i64>); 7] = [
+    ("y", None),
+    ("mo", None),
+    ("w", Some(604_800)),
+    ("d", Some(86_400)),
+    ("h", Some(3600)),
+    ("m", Some(60)),
+    ("s", Some(1)),
+];
 
 #[cfg(test)]
 mod tests {

@@ -10,9 +10,6 @@ use crate::{
     time::UnixTime,
 };
 
-/// How far ahead of our clock another may have signed, in seconds.
-const SKEW: u64 = 60;
-
 /// What keys are held to.
 #[derive(Clone, Debug)]
 pub struct Verifier {
@@ -290,3 +287,6 @@ impl Refusal {
         }
     }
 }
+
+/// How far ahead of our clock another may have signed, in seconds.
+const SKEW: u64 = 60;

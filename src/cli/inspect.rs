@@ -22,11 +22,6 @@ pub(super) struct Args {
     key: KeyArgs,
 }
 
-const EXAMPLES: &str = "\
-Examples:
-  msb inspect
-  echo \"$MSB_API_KEY\" | msb inspect -";
-
 pub(super) fn run(args: Args, console: &mut Console<'_, '_>) -> Result<Exit, Error> {
     let (text, source) = args.key.read(console)?;
     let prefix = Prefix::borne_by(&text).unwrap_or_default();
@@ -91,3 +86,8 @@ impl Answer {
         }
     }
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  msb inspect
+  echo \"$MSB_API_KEY\" | msb inspect -";

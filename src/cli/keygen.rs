@@ -58,14 +58,6 @@ pub(super) struct Args {
     force: bool,
 }
 
-const EXAMPLES: &str = "\
-Examples:
-  msb server keygen --expire 3mo --namespace team-alpha --name ci-deploy
-  export MSB_API_KEY=\"$(msb server keygen --expire 1w -n project-web)\"
-  eval \"$(msb server keygen --expire 1h --format env)\"
-  msb server keygen --scope 'sandbox.*' --owner alice@example.org -o alice.key
-  msb server keygen --count 100 -n load --json > keys.jsonl";
-
 /// How a key is printed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, clap::ValueEnum)]
 enum Format {
@@ -156,9 +148,6 @@ fn check_name(name: Option<&Label>, prefix: &Prefix) -> Result<(), Error> {
     let message = format!("`{name}` for `--name`: a name does not look like {like}");
     Err(Error::usage(message, "choose another name"))
 }
-
-/// How many keys are written at once.
-const AT_ONCE: usize = 1000;
 
 /// Hands the keys out, and says what they are.
 fn deliver(
@@ -253,3 +242,14 @@ impl<'a> Answer<'a> {
         }
     }
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  msb server keygen --expire 3mo --namespace team-alpha --name ci-deploy
+  export MSB_API_KEY=\"$(msb server keygen --expire 1w -n project-web)\"
+  eval \"$(msb server keygen --expire 1h --format env)\"
+  msb server keygen --scope 'sandbox.*' --owner alice@example.org -o alice.key
+  msb server keygen --count 100 -n load --json > keys.jsonl";
+
+/// How many keys are written at once.
+const AT_ONCE: usize = 1000;

@@ -44,13 +44,6 @@ pub(super) struct Args {
     after: Option<KeyId>,
 }
 
-const EXAMPLES: &str = "\
-Examples:
-  msb server list
-  msb server list --expiring 14d
-  msb server list -n team-alpha --state all --json
-  msb server list --name 'ci-*' --state revoked --state expired";
-
 /// One word of `--state`.
 #[derive(Clone)]
 struct States(Vec<State>);
@@ -144,3 +137,10 @@ struct Answer {
     keys: Vec<Row>,
     next: Option<String>,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  msb server list
+  msb server list --expiring 14d
+  msb server list -n team-alpha --state all --json
+  msb server list --name 'ci-*' --state revoked --state expired";

@@ -30,14 +30,6 @@ struct Cli {
     command: Command,
 }
 
-const EXAMPLES: &str = "\
-Examples:
-  msb server keygen --expire 3mo --namespace team-alpha --name ci-deploy
-  export MSB_API_KEY=\"$(msb server keygen --expire 1w -n project-web)\"
-  msb verify -n project-web && echo ok
-  msb server list --expiring 14d
-  msb server revoke ci-deploy --reason \"laptop lost\"";
-
 #[derive(clap::Args)]
 struct Global {
     /// Answer in JSON, errors too
@@ -123,3 +115,11 @@ fn parse_failed(error: clap::Error, args: &[OsString], world: &mut World<'_>) ->
     };
     told.map_or_else(|error| console.fail(&error), |()| Exit::Done)
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  msb server keygen --expire 3mo --namespace team-alpha --name ci-deploy
+  export MSB_API_KEY=\"$(msb server keygen --expire 1w -n project-web)\"
+  msb verify -n project-web && echo ok
+  msb server list --expiring 14d
+  msb server revoke ci-deploy --reason \"laptop lost\"";

@@ -31,12 +31,6 @@ pub(super) struct Args {
     dry_run: bool,
 }
 
-const EXAMPLES: &str = "\
-Examples:
-  msb server revoke ci-deploy --reason \"laptop lost\"
-  msb server revoke 5q7rk2v9 --dry-run
-  msb server revoke - < leaked.txt";
-
 /// A key that is going to be cut off.
 struct Target {
     id: KeyId,
@@ -97,9 +91,6 @@ fn lines(console: &mut Console<'_, '_>) -> Result<Vec<KeyText>, Error> {
     let lines = lines.lines().filter(|line| !line.is_empty());
     Ok(lines.map(|line| KeyText::new(Zeroizing::new(line.to_owned()))).collect())
 }
-
-/// The most that is read of standard input, in bytes: a million keys' ids and more.
-const MOST: u64 = 64 << 20;
 
 fn target(
     store: &Store,
@@ -206,3 +197,12 @@ struct Cut {
     already_revoked: bool,
     revoked_at: Option<String>,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  msb server revoke ci-deploy --reason \"laptop lost\"
+  msb server revoke 5q7rk2v9 --dry-run
+  msb server revoke - < leaked.txt";
+
+/// The most that is read of standard input, in bytes: a million keys' ids and more.
+const MOST: u64 = 64 << 20;

@@ -25,12 +25,6 @@ pub(super) struct ShowArgs {
     format: Option<Format>,
 }
 
-const EXAMPLES: &str = "\
-Examples:
-  msb server key show
-  msb server key show --format pem > server.pub
-  msb server key show --format jwks > jwks.json";
-
 /// How a public key is printed.
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
 enum Format {
@@ -79,3 +73,9 @@ struct Answer {
     created_at: String,
     pem: String,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  msb server key show
+  msb server key show --format pem > server.pub
+  msb server key show --format jwks > jwks.json";

@@ -22,11 +22,6 @@ pub(super) struct Args {
     key: String,
 }
 
-const EXAMPLES: &str = "\
-Examples:
-  msb server show ci-deploy
-  msb server show 5q7rk2v9 --json";
-
 pub(super) fn run(args: Args, console: &mut Console<'_, '_>) -> Result<Exit, Error> {
     let now = console.world.now;
     let listed = match console.store(Purpose::Read)? {
@@ -84,3 +79,8 @@ impl From<&Listed> for Answer {
         }
     }
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  msb server show ci-deploy
+  msb server show 5q7rk2v9 --json";

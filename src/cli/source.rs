@@ -21,10 +21,6 @@ pub(super) struct KeyArgs {
     key_file: Option<PathBuf>,
 }
 
-/// What is said to whoever types a key.
-pub(super) const SEEN_BY_OTHERS: &str =
-    "others on this machine can see a key in the command line; `-` reads it from standard input";
-
 /// Which of them it was.
 pub(super) enum Source {
     Argument,
@@ -100,3 +96,7 @@ impl fmt::Display for Source {
         }
     }
 }
+
+/// What is said to whoever types a key.
+pub(super) const SEEN_BY_OTHERS: &str =
+    "others on this machine can see a key in the command line; `-` reads it from standard input";

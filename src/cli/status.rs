@@ -20,14 +20,6 @@ pub(super) struct Args {
     check: bool,
 }
 
-const EXAMPLES: &str = "\
-Examples:
-  msb server status
-  msb server status --check || echo look";
-
-/// A key that ends within this time is told.
-const SOON: &str = "14d";
-
 pub(super) fn run(args: Args, console: &mut Console<'_, '_>) -> Result<Exit, Error> {
     let status = status(console)?;
     if console.json() {
@@ -203,3 +195,11 @@ struct Attention {
     message: String,
     hint: Option<String>,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  msb server status
+  msb server status --check || echo look";
+
+/// A key that ends within this time is told.
+const SOON: &str = "14d";

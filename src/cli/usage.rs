@@ -119,14 +119,6 @@ fn when_hint(flag: &str) -> Option<&'static str> {
     }
 }
 
-/// How moments are given.
-pub(super) const WHEN: &str = "write 30s 15m 24h 7d 2w 3mo 1y, or together as 1y6mo; or \
-     2027-02-23T10:00:00Z, 2027-02-23, @1803376800";
-
-/// How lengths of time are given.
-pub(super) const WITHIN: &str =
-    "write 30s 15m 24h 7d 2w 3mo 1y, or together from large to small as 1y6mo";
-
 /// The commands that a line names, as far as they are known: `msb server keygen`.
 pub(super) fn command_in(args: &[OsString], mut command: &clap::Command) -> String {
     let mut named = vec![command.get_name()];
@@ -150,3 +142,11 @@ fn bare(flag: String) -> String {
 fn quoted(text: &str) -> String {
     format!("`{}`", Shown(text))
 }
+
+/// How moments are given.
+pub(super) const WHEN: &str = "write 30s 15m 24h 7d 2w 3mo 1y, or together as 1y6mo; or \
+     2027-02-23T10:00:00Z, 2027-02-23, @1803376800";
+
+/// How lengths of time are given.
+pub(super) const WITHIN: &str =
+    "write 30s 15m 24h 7d 2w 3mo 1y, or together from large to small as 1y6mo";

@@ -49,13 +49,6 @@ pub(super) struct Args {
     explain: bool,
 }
 
-const EXAMPLES: &str = "\
-Examples:
-  msb verify -n project-web && echo ok
-  echo \"$MSB_API_KEY\" | msb verify - --explain
-  msb verify --scope sandbox.start --json
-  msb verify - --jwks jwks.json";
-
 /// What is asked of a key beside that it holds.
 struct Asked {
     namespaces: Option<Namespaces>,
@@ -325,3 +318,10 @@ impl Answer {
         }
     }
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  msb verify -n project-web && echo ok
+  echo \"$MSB_API_KEY\" | msb verify - --explain
+  msb verify --scope sandbox.start --json
+  msb verify - --jwks jwks.json";

@@ -81,10 +81,10 @@ pub enum Error {
     Create(FileFault),
     /// A file cannot be read.
     File(FileFault),
-    /// No key was issued.
-    Issue(IssueFault),
     /// Standard input cannot be read.
     Input(io::Error),
+    /// No key was issued.
+    Issue(IssueFault),
     /// A file with public keys holds none to use.
     Jwks {
         /// The file.

@@ -91,8 +91,6 @@ impl fmt::Display for FileFault {
     }
 }
 
-const UNWRITABLE: &str = "run it as a user who can write there; to verify alone, use `--jwks`";
-
 pub(super) fn store_exit(fault: &StoreFault) -> Exit {
     match fault {
         StoreFault::Busy { .. } => Exit::Busy,
@@ -207,3 +205,5 @@ impl fmt::Display for ConfigFault {
 fn shown(path: &std::path::Path) -> String {
     Shown(&path.to_string_lossy()).to_string()
 }
+
+const UNWRITABLE: &str = "run it as a user who can write there; to verify alone, use `--jwks`";

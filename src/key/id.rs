@@ -6,9 +6,6 @@ use std::{fmt, str::FromStr};
 #[derive(Clone, Copy, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct KeyId([u8; 10]);
 
-/// Crockford's alphabet: no `i`, `l`, `o` or `u`.
-const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
-
 impl KeyId {
     /// How many characters an id has.
     pub const LENGTH: usize = 16;
@@ -68,6 +65,9 @@ crate::json::as_text!(KeyId);
 /// A text that is no key id.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct NotAKeyId;
+
+/// Crockford's alphabet: no `i`, `l`, `o` or `u`.
+const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
 #[cfg(test)]
 mod tests {

@@ -182,10 +182,6 @@ impl Change<'_> {
     }
 }
 
-/// How long SQLite's log may grow, in bytes. Whoever opens the database reads the whole log, so
-/// it is kept short; folding it costs two more syncs, so it is not folded each time.
-const LOG_LENGTH: u64 = 256 << 10;
-
 fn log_is_long(home: &Home) -> bool {
     files::length(&home.database_log()).is_some_and(|length| length > LOG_LENGTH)
 }
@@ -198,3 +194,7 @@ fn fold_log(db: &Connection) {
         .and_then(|()| db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |_| Ok(())));
     let _ = db.busy_timeout(PATIENCE);
 }
+
+/// How long SQLite's log may grow, in bytes. Whoever opens the database reads the whole log, so
+/// it is kept short; folding it costs two more syncs, so it is not folded each time.
+const LOG_LENGTH: u64 = 256 << 10;

@@ -17,19 +17,6 @@ use crate::{
     time::UnixTime,
 };
 
-/// Every entry beside its revocation and its server key, with the state of the key at `:now`.
-const LISTED: &str = "
-    SELECT l.jti, l.kid, l.name, l.sub, l.namespaces, l.scope, l.iat, l.nbf, l.exp, l.sha256,
-           r.at, r.cause, r.reason,
-           CASE WHEN r.cause = 'undelivered' THEN 'undelivered'
-                WHEN k.dead_at IS NOT NULL OR k.until <= :now OR k.retired_at < l.iat THEN 'reset'
-                WHEN r.jti IS NOT NULL THEN 'revoked'
-                WHEN l.exp <= :now THEN 'expired'
-                WHEN l.nbf > :now THEN 'not_yet_valid'
-                ELSE 'active' END AS state,
-           l.n
-    FROM ledger l LEFT JOIN revocation r USING (jti) JOIN server_key k ON k.kid = l.kid";
-
 impl Store {
     /// The entries that pass a filter, newest first.
     pub fn list(&self, filter: &Filter, now: UnixTime) -> Result<Vec<Listed>, StoreFault> {
@@ -173,3 +160,16 @@ fn if_any<T: FromStr>(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<T
         None => Ok(None),
     }
 }
+
+/// Every entry beside its revocation and its server key, with the state of the key at `:now`.
+const LISTED: &str = "
+    SELECT l.jti, l.kid, l.name, l.sub, l.namespaces, l.scope, l.iat, l.nbf, l.exp, l.sha256,
+           r.at, r.cause, r.reason,
+           CASE WHEN r.cause = 'undelivered' THEN 'undelivered'
+                WHEN k.dead_at IS NOT NULL OR k.until <= :now OR k.retired_at < l.iat THEN 'reset'
+                WHEN r.jti IS NOT NULL THEN 'revoked'
+                WHEN l.exp <= :now THEN 'expired'
+                WHEN l.nbf > :now THEN 'not_yet_valid'
+                ELSE 'active' END AS state,
+           l.n
+    FROM ledger l LEFT JOIN revocation r USING (jti) JOIN server_key k ON k.kid = l.kid";

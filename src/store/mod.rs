@@ -21,15 +21,6 @@ use crate::{
 pub use change::Change;
 pub use trust::KeyFile;
 
-/// Marks a SQLite file as ours: `msb` and a zero, as SQLite's application id.
-const APPLICATION_ID: i32 = 0x6d73_6200;
-
-/// The version of the schema that this program writes and reads.
-const SCHEMA_VERSION: i32 = 1;
-
-/// How long to wait for another process that is writing.
-const PATIENCE: Duration = Duration::from_secs(5);
-
 /// What is kept in one home.
 pub struct Store {
     db: Connection,
@@ -285,3 +276,12 @@ impl From<FileFault> for StoreFault {
         Self::File(fault)
     }
 }
+
+/// Marks a SQLite file as ours: `msb` and a zero, as SQLite's application id.
+const APPLICATION_ID: i32 = 0x6d73_6200;
+
+/// The version of the schema that this program writes and reads.
+const SCHEMA_VERSION: i32 = 1;
+
+/// How long to wait for another process that is writing.
+const PATIENCE: Duration = Duration::from_secs(5);

@@ -180,6 +180,7 @@ impl Error {
     /// The word by which programs know it.
     pub fn code(&self) -> &'static str {
         match self {
+            Error::Ambiguous { .. } => "ambiguous",
             Error::Refused(refusal) => refusal.verdict(),
             Error::NotRevoked { .. } => "not_revoked",
             Error::Undelivered { .. } => "undelivered",

@@ -164,7 +164,7 @@ impl Msb {
 
     /// Holds a command to its exit code alone, and to printing no whole key.
     #[track_caller]
-    pub fn fails(&mut self, line: &str, exit: u8) -> Ran {
+    pub fn ends(&mut self, line: &str, exit: u8) -> Ran {
         let ran = self.run(line);
         assert_eq!(ran.exit, exit, "msb {line}\n{}{}", ran.stdout, ran.stderr);
         assert!(!ran.stderr.contains("msb_ey"), "a key on stderr: {}", ran.stderr);

@@ -14,7 +14,10 @@ use jsonwebtoken::{
 use msb::signing::{PublicKey, ServerKey};
 use serde_json::{Value, json};
 
-use crate::harness::{Msb, NOW, first_seed, skipped};
+use crate::{
+    harness::{Msb, NOW, first_seed, skipped},
+    properties::Dice,
+};
 
 #[test]
 fn an_ordinary_jwt_library_reads_what_follows_the_prefix() {
@@ -82,9 +85,9 @@ fn read(key: &str, jwk: &Jwk) -> jsonwebtoken::errors::Result<TokenData<Value>> 
 
 #[test]
 fn the_thumbprints_of_ten_thousand_keys_are_the_peers_own() {
-    let mut state = 1;
+    let mut dice = Dice(1);
     for _ in 0..10_000 {
-        let server_key = ServerKey::from_seed(&seed(&mut state));
+        let server_key = ServerKey::from_seed(&seed(&mut dice));
         let public = server_key.public();
         let theirs: Jwk = serde_json::from_str(&public.to_jwk()).unwrap();
         let thumbprint = theirs.thumbprint(ThumbprintHash::SHA256);
@@ -94,17 +97,8 @@ fn the_thumbprints_of_ten_thousand_keys_are_the_peers_own() {
     }
 }
 
-/// The next seed out of splitmix64.
-fn seed(state: &mut u64) -> [u8; 32] {
-    let mut seed = [0; 32];
-    for part in seed.chunks_exact_mut(8) {
-        *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut word = *state;
-        word = (word ^ word >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        word = (word ^ word >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        part.copy_from_slice(&(word ^ word >> 31).to_le_bytes());
-    }
-    seed
+fn seed(dice: &mut Dice) -> [u8; 32] {
+    std::array::from_fn(|_| dice.next() as u8)
 }
 
 #[test]

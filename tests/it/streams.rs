@@ -35,7 +35,7 @@ fn a_key_that_was_not_handed_out_is_dead() {
 fn all_keys_of_one_command_die_together() {
     let mut msb = Msb::with_server_key();
     msb.stdout_fails = Some(ErrorKind::StorageFull);
-    let ran = msb.fails("server keygen --count 2500 --json", 74);
+    let ran = msb.ends("server keygen --count 2500 --json", 74);
     assert!(ran.stderr.contains("all 2500 new keys are dead"), "{}", ran.stderr);
     assert!(ran.stderr.starts_with(r#"{"schema":"msb.error/1","error":{"code":"undelivered","#));
     msb.stdout_fails = None;
@@ -60,7 +60,7 @@ fn a_remark_that_fails_counts_as_well() {
     let key = ran.stdout.trim_end().to_owned();
     msb.stderr_fails = None;
     msb.stdin = key.into_bytes();
-    let ran = msb.fails("verify -", 14);
+    let ran = msb.ends("verify -", 14);
     assert!(
         ran.stdout.starts_with("revoked: key 40gj48s44mk2ea19 could not be handed out at"),
         "{}",
@@ -82,7 +82,7 @@ fn keys_that_could_be_neither_handed_out_nor_cut_off_are_named() {
     .unwrap();
     drop(db);
     msb.stdout_fails = Some(ErrorKind::StorageFull);
-    let ran = msb.fails("server keygen", 74);
+    let ran = msb.ends("server keygen", 74);
     assert!(ran.stderr.contains("NOT revoked: 58njrb9e5wr32chk\n"), "{}", ran.stderr);
     assert!(
         ran.stderr.contains("hint: run `msb server revoke 58njrb9e5wr32chk`"),
@@ -117,10 +117,10 @@ fn every_command_notices_that_its_answer_did_not_arrive() {
         "server revoke x",
     ] {
         msb.stdout_fails = Some(ErrorKind::StorageFull);
-        let ran = msb.fails(line, 74);
+        let ran = msb.ends(line, 74);
         assert!(ran.stderr.contains("output could not be written"), "{line}: {}", ran.stderr);
         msb.stdout_fails = Some(ErrorKind::BrokenPipe);
-        let ran = msb.fails(line, 74);
+        let ran = msb.ends(line, 74);
         let quiet = line != "server keygen";
         assert_eq!(ran.stderr.is_empty(), quiet, "{line}: {}", ran.stderr);
     }

@@ -60,10 +60,10 @@ fn several_keys_are_a_line_each() {
          msb: hint: name one of them by its id\n",
     );
     assert_eq!(msb.run("server keygen --count 2 --json").stdout.lines().count(), 2);
-    msb.fails("server keygen --count 0", 2);
-    msb.fails("server keygen --count 1000001", 2);
-    msb.fails("server keygen --count 2 --format env", 2);
-    msb.fails("server keygen --json --format env", 2);
+    msb.ends("server keygen --count 0", 2);
+    msb.ends("server keygen --count 1000001", 2);
+    msb.ends("server keygen --count 2 --format env", 2);
+    msb.ends("server keygen --json --format env", 2);
 }
 
 #[test]
@@ -104,15 +104,15 @@ fn a_key_can_go_to_a_file_that_only_its_owner_reads() {
     assert_eq!(msb.run(&format!("verify --key-file {}", path.display())).exit, 0);
     let beside = std::fs::read_dir(&msb.scratch.0).unwrap().count();
     assert_eq!(beside, 2, "the home and the key, and nothing beside them");
-    msb.fails("server keygen --force", 2);
+    msb.ends("server keygen --force", 2);
 }
 
 #[test]
 fn names_do_not_look_like_ids_or_keys() {
     let mut msb = Msb::new();
-    msb.fails("server keygen --name 40gj48s44mk2ea19", 2);
-    msb.fails("server keygen --name msb_x", 2);
-    msb.fails("server keygen --name -", 2);
+    msb.ends("server keygen --name 40gj48s44mk2ea19", 2);
+    msb.ends("server keygen --name msb_x", 2);
+    msb.ends("server keygen --name -", 2);
     for name in ["a\u{1b}[31mb", "a\u{202e}b", "a\nb", "", " a", &"x".repeat(129)] {
         assert_eq!(msb.run_words(&["server", "keygen", "--name", name]).exit, 2, "{name:?}");
     }
@@ -126,7 +126,7 @@ fn no_key_is_born_dead() {
     let mut msb = Msb::with_server_key();
     // Another command holds the database for two seconds.
     msb.waits = 2;
-    let ran = msb.fails("server keygen --expire 2s", 2);
+    let ran = msb.ends("server keygen --expire 2s", 2);
     assert!(ran.stderr.contains("the key would end before it begins"), "{}", ran.stderr);
     assert_eq!(msb.run("server keygen --expire 3s").exit, 0);
     let ran = msb.run("server list --json");
@@ -138,7 +138,7 @@ fn no_key_is_born_dead() {
 fn a_key_is_not_issued_into_a_closed_stream() {
     let mut msb = Msb::new();
     msb.stdout_is_closed = true;
-    msb.fails("server keygen", 74);
+    msb.ends("server keygen", 74);
     assert!(!msb.home().exists());
     let path = msb.scratch.path("key");
     assert_eq!(msb.run(&format!("server keygen -o {}", path.display())).exit, 0);
@@ -150,14 +150,14 @@ fn a_file_is_made_last_of_all() {
     let path = msb.scratch.path("key");
     std::fs::write(&path, "precious").unwrap();
     msb.stderr_fails = Some(std::io::ErrorKind::StorageFull);
-    msb.fails(&format!("server keygen --force -o {}", path.display()), 74);
+    msb.ends(&format!("server keygen --force -o {}", path.display()), 74);
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "precious");
     msb.stderr_fails = None;
     let directory = msb.scratch.0.display().to_string();
-    let ran = msb.fails(&format!("server keygen -o {directory}"), 73);
+    let ran = msb.ends(&format!("server keygen -o {directory}"), 73);
     assert!(ran.stderr.contains("is not a plain file\nmsb: hint: name a file"), "{}", ran.stderr);
     let missing = msb.scratch.path("no/such/key");
-    let ran = msb.fails(&format!("server keygen -o {}", missing.display()), 73);
+    let ran = msb.ends(&format!("server keygen -o {}", missing.display()), 73);
     assert!(ran.stderr.contains("no/such/key: "), "{}", ran.stderr);
     assert!(ran.stderr.contains("hint: make the directory of that file first"), "{}", ran.stderr);
 }

@@ -43,10 +43,10 @@ fn list_finds_by_everything() {
         "6gtkcdsr74x3pf1x\tnot_yet_valid\tdev prod\t-\t-\tdeploy\t2026-11-23T10:00:00Z\t-\n",
         "there are more: --after 6gtkcdsr74x3pf1x\n",
     );
-    msb.fails("server list --after 0000000000000000", 5);
-    msb.fails("server list --after nonsense", 2);
-    msb.fails("server list --state dead", 2);
-    msb.fails("server list --expiring 14d --state revoked", 2);
+    msb.ends("server list --after 0000000000000000", 5);
+    msb.ends("server list --after nonsense", 2);
+    msb.ends("server list --state dead", 2);
+    msb.ends("server list --expiring 14d --state revoked", 2);
     let ran = msb.run("server list --json --limit 1");
     assert!(ran.stdout.starts_with(r#"{"schema":"msb.list/1","keys":[{"id":"6gtkcdsr74x3pf1x","name":"deploy","owner":null,"namespaces":["dev","prod"],"scope":null,"kid":"1IG2tMH7J2w","issued_at":"2026-11-23T10:00:00Z","expires_at":null,"last_used":null,"state":"not_yet_valid","reason":null}],"next":null}"#), "{}", ran.stdout);
 }
@@ -112,16 +112,16 @@ fn one_wrong_target_revokes_nothing() {
         "msb: error: no key `nobody`\nmsb: hint: run `msb server list --state all`\n",
     );
     let last = key.pop().unwrap();
-    let ran = msb.fails(&format!("server revoke one {key}"), 10);
+    let ran = msb.ends(&format!("server revoke one {key}"), 10);
     assert!(ran.stdout.is_empty());
     key.pop();
     key.push(if last == 'A' { 'Q' } else { 'A' });
     key.push('A');
-    msb.fails(&format!("server revoke one {key}"), 11);
+    msb.ends(&format!("server revoke one {key}"), 11);
     msb.stdin = vec![];
-    msb.fails("server revoke -", 2);
-    msb.fails("server revoke", 2);
-    msb.fails("server revoke 40g", 5);
+    msb.ends("server revoke -", 2);
+    msb.ends("server revoke", 2);
+    msb.ends("server revoke 40g", 5);
     msb.check(
         "server list",
         0,
@@ -162,7 +162,7 @@ fn a_key_is_revoked_by_its_text_under_whatever_prefix() {
         "58njrb9e5wr32chk (my_app.v1) was revoked before, at 2026-11-23T10:00:00Z\n",
         "",
     );
-    msb.fails("server revoke rb_x.y.z", 10);
+    msb.ends("server revoke rb_x.y.z", 10);
 }
 
 #[test]

@@ -41,7 +41,7 @@ fn one_line_end_is_taken_off_and_nothing_else() {
     let key = msb.key("");
     let mut given = |text: String, exit: u8, hint: &str| {
         msb.stdin = text.into_bytes();
-        let ran = msb.fails("verify -", exit);
+        let ran = msb.ends("verify -", exit);
         assert!(ran.stderr.contains(hint), "{}", ran.stderr);
     };
     given(key.clone(), 0, "");
@@ -105,7 +105,7 @@ fn every_verdict_has_its_exit_code() {
     let key = msb.key("-n dev --scope a --expire 1d --not-before 1h");
     msb.env.insert("MSB_API_KEY".into(), key.clone().into());
     let verdict = |msb: &mut Msb, flags: &str, exit: u8, verdict: &str| {
-        let ran = msb.fails(&format!("verify {flags} --json"), exit);
+        let ran = msb.ends(&format!("verify {flags} --json"), exit);
         let answer: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
         assert_eq!(answer["verdict"], verdict);
         assert_eq!(answer["exit"], exit);
@@ -156,7 +156,7 @@ fn a_stranger_s_server_key_is_unknown() {
     std::fs::remove_dir_all(other.home()).unwrap();
     let foreign = other.key("-n dev");
     msb.stdin = foreign.into_bytes();
-    let ran = msb.fails("verify -", 11);
+    let ran = msb.ends("verify -", 11);
     assert!(ran.stdout.starts_with("unknown_server_key: no server key "), "{}", ran.stdout);
 }
 
@@ -179,7 +179,7 @@ fn verify_needs_no_home_with_a_public_key() {
             "valid: key 40gj48s44mk2ea19 opens dev until Tue 2026-11-24T10:00:00Z (in 1 day); read from standard input; revocation: not checked\n",
             "",
         );
-        elsewhere.fails(&format!("{line} -n prod"), 15);
+        elsewhere.ends(&format!("{line} -n prod"), 15);
         let ran = elsewhere.run(&format!("{line} --json"));
         assert!(
             ran.stdout
@@ -187,11 +187,11 @@ fn verify_needs_no_home_with_a_public_key() {
         );
     }
     assert!(!elsewhere.home().exists(), "a home was made");
-    elsewhere.fails("verify - --jwks /nowhere", 65);
+    elsewhere.ends("verify - --jwks /nowhere", 65);
     let secret = msb.file("server.key").display().to_string();
-    let ran = elsewhere.fails(&format!("verify - --public-key {secret}"), 65);
+    let ran = elsewhere.ends(&format!("verify - --public-key {secret}"), 65);
     assert!(ran.stderr.contains("holds a private key, not a public one"), "{}", ran.stderr);
-    elsewhere.fails(&format!("verify - --jwks {secret}"), 65);
+    elsewhere.ends(&format!("verify - --jwks {secret}"), 65);
 }
 
 #[test]
@@ -237,9 +237,9 @@ fn the_clock_is_read_after_the_key_has_come() {
     let mut msb = Msb::new();
     msb.stdin = msb.key("--expire 2s").into_bytes();
     msb.waits = 1;
-    msb.fails("verify -", 0);
+    msb.ends("verify -", 0);
     msb.waits = 2;
-    msb.fails("verify -", 12);
+    msb.ends("verify -", 12);
 }
 
 #[test]
@@ -250,6 +250,6 @@ fn a_key_for_an_audience_is_not_verified_where_none_is_known() {
     assert_eq!(msb.run("verify -").exit, 0);
     let jwks = msb.scratch.path("jwks.json");
     std::fs::write(&jwks, msb.run("server key show --format jwks").stdout).unwrap();
-    let ran = msb.fails(&format!("verify - --jwks {}", jwks.display()), 15);
+    let ran = msb.ends(&format!("verify - --jwks {}", jwks.display()), 15);
     assert!(ran.stderr.contains("`--jwks` and `--public-key` know no audience"), "{}", ran.stderr);
 }

@@ -14,15 +14,12 @@ use crate::{
     world::World,
 };
 
-/// When to colour.
+/// When to colour; auto is on a terminal.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, clap::ValueEnum)]
 pub(super) enum Colour {
-    /// On a terminal.
     #[default]
     Auto,
-    /// Always.
     Always,
-    /// Never.
     Never,
 }
 

@@ -47,7 +47,7 @@ pub(super) struct Args {
     /// How many keys
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = usage::number::<1, 1_000_000>)]
     count: u32,
-    /// How to print it
+    /// How to print it: alone, or as a line that exports MSB_API_KEY
     #[arg(long, value_enum, default_value_t = Format::Key)]
     format: Format,
     /// Write to FILE, which only you can read, instead of standard output
@@ -61,9 +61,9 @@ pub(super) struct Args {
 /// How a key is printed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, clap::ValueEnum)]
 enum Format {
-    /// The key on a line of its own.
+    // The key on a line of its own.
     Key,
-    /// `export MSB_API_KEY='…'`
+    // `export MSB_API_KEY='…'`
     Env,
 }
 

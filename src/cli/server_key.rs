@@ -20,7 +20,7 @@ pub(super) enum Command {
 #[derive(clap::Args)]
 #[command(before_help = EXAMPLES)]
 pub(super) struct ShowArgs {
-    /// How to print it [default: fingerprint]
+    /// How to print it; jwks has every key that counts [default: fingerprint]
     #[arg(long, value_enum, conflicts_with = "json")]
     format: Option<Format>,
 }
@@ -28,13 +28,13 @@ pub(super) struct ShowArgs {
 /// How a public key is printed.
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
 enum Format {
-    /// The thumbprint (RFC 7638); its first 11 characters are the kid.
+    // The thumbprint (RFC 7638); its first 11 characters are the kid.
     Fingerprint,
-    /// SubjectPublicKeyInfo, as OpenSSL writes it.
+    // SubjectPublicKeyInfo, as OpenSSL writes it.
     Pem,
-    /// A JWK (RFC 8037).
+    // A JWK (RFC 8037).
     Jwk,
-    /// A JWK Set with every key that counts.
+    // A JWK Set with every key that counts.
     Jwks,
 }
 

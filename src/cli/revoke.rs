@@ -54,8 +54,12 @@ pub(super) fn run(args: Args, console: &mut Console<'_, '_>) -> Result<Exit, Err
     }
     // Closed before anything is told: a pipe may be slow.
     drop(store);
-    tell(&targets, args.dry_run, console)?;
-    Ok(Exit::Done)
+    match tell(&targets, args.dry_run, console) {
+        Err(Error::Output(output)) if !args.dry_run => {
+            Err(Error::Untold { done: "all of these keys are revoked", output })
+        }
+        told => told.map(|()| Exit::Done),
+    }
 }
 
 /// What was named, with the lines of standard input in the place of `-`.

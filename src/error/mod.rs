@@ -135,6 +135,13 @@ pub enum Error {
         /// Why.
         output: Box<Error>,
     },
+    /// It is done, and the answer could not be written.
+    Untold {
+        /// What is done.
+        done: &'static str,
+        /// Why it could not be told.
+        output: io::Error,
+    },
     /// The command line is wrong.
     Usage {
         /// What is wrong.
@@ -169,9 +176,10 @@ impl Error {
             Error::NoKeyGiven | Error::Usage { .. } => Exit::Usage,
             Error::NoServerKey { .. } => Exit::NoServerKey,
             Error::NotFound { .. } => Exit::NotFound,
-            Error::NotRevoked { .. } | Error::Output(_) | Error::Undelivered { .. } => {
-                Exit::OutputFailed
-            }
+            Error::NotRevoked { .. }
+            | Error::Output(_)
+            | Error::Undelivered { .. }
+            | Error::Untold { .. } => Exit::OutputFailed,
             Error::Refused(refusal) => verdict_exit(refusal),
             Error::Store(fault) => storage::store_exit(fault),
         }
@@ -209,7 +217,12 @@ impl Error {
 
     /// Whether nobody is left to read what we would say.
     pub fn is_closed_pipe(&self) -> bool {
-        matches!(self, Error::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
+        match self {
+            Error::Output(error) | Error::Untold { output: error, .. } => {
+                error.kind() == io::ErrorKind::BrokenPipe
+            }
+            _ => false,
+        }
     }
 
     /// What to do about it.
@@ -238,7 +251,7 @@ impl Error {
                     Some("choose `--expire` after `--not-before`".to_owned())
                 }
             },
-            Error::Input(_) | Error::Output(_) => None,
+            Error::Input(_) | Error::Output(_) | Error::Untold { .. } => None,
             Error::Jwks { why, .. } => Some(words::jwks_hint(*why).to_owned()),
             Error::NoHome => Some("set HOME, or name a directory with `--home`".to_owned()),
             Error::NoKeyGiven => Some(
@@ -298,6 +311,9 @@ impl fmt::Display for Error {
                     format!("all {count} new keys are")
                 };
                 write!(f, "{output}; {keys} dead")
+            }
+            Error::Untold { done, output } => {
+                write!(f, "{done}, but output could not be written: {}", plain(output))
             }
             Error::Usage { message, .. } => f.write_str(message),
         }

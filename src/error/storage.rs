@@ -99,7 +99,7 @@ pub(super) fn store_exit(fault: &StoreFault) -> Exit {
             Exit::BadData => Exit::CannotCreate,
             exit => exit,
         },
-        StoreFault::Full { .. } => Exit::OutputFailed,
+        StoreFault::Disk { .. } | StoreFault::Full { .. } => Exit::OutputFailed,
         StoreFault::Gone { .. } | StoreFault::Sql { .. } => Exit::Failed,
         StoreFault::KeyFileMissing { .. } => Exit::NoServerKey,
         StoreFault::KeyFileStrange { .. }
@@ -117,6 +117,9 @@ pub(super) fn store_hint(fault: &StoreFault) -> Option<String> {
             Some(file_hint(fault).unwrap_or_else(|| UNWRITABLE.to_owned()))
         }
         StoreFault::File(fault) => file_hint(fault),
+        StoreFault::Disk { .. } => {
+            Some("look at the disk, then run it again: it may not have been done".to_owned())
+        }
         StoreFault::Full { .. } => Some("make room, then try again".to_owned()),
         StoreFault::Gone { .. } | StoreFault::Sql { .. } => None,
         StoreFault::KeyFileMissing { path } => {
@@ -150,6 +153,9 @@ impl fmt::Display for StoreFault {
                 write!(f, "{} is damaged: {}", shown(path), Shown(what))
             }
             StoreFault::File(fault) => fault.fmt(f),
+            StoreFault::Disk { path } => {
+                write!(f, "the disk of {} cannot be read or written", shown(path))
+            }
             StoreFault::Full { path } => write!(f, "no room on the disk of {}", shown(path)),
             StoreFault::Gone { home } => write!(f, "{} has gone", shown(&home.database())),
             StoreFault::KeyFileMissing { path } => write!(f, "{} is missing", shown(path)),

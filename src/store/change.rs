@@ -24,8 +24,29 @@ pub struct Change<'s> {
     tx: Transaction<'s>,
     who: &'s str,
     now: UnixTime,
-    staged: Option<Kid>,
+    staged: Option<Staged<'s>>,
     changes_trust: Cell<bool>,
+}
+
+/// The file of a server key that the ring does not know yet. It goes when the change does.
+struct Staged<'s> {
+    home: &'s Home,
+    kid: Kid,
+}
+
+impl Staged<'_> {
+    fn keep(self) -> Kid {
+        let kid = self.kid;
+        std::mem::forget(self);
+        kid
+    }
+}
+
+impl Drop for Staged<'_> {
+    fn drop(&mut self) {
+        // A file that stays behind is of no use to anybody: the ring never knew its key.
+        let _ = files::remove(&self.home.staged_server_key(self.kid));
+    }
 }
 
 impl Store {
@@ -76,12 +97,12 @@ impl Change<'_> {
         }
         let public = server_key.public();
         let kid = public.kid();
+        self.staged = Some(Staged { home: &self.store.home, kid });
         files::write(&self.store.home.staged_server_key(kid), server_key.to_pem().as_bytes())?;
         self.run(
             "INSERT INTO server_key (kid, public, created_at) VALUES (?, ?, ?)",
             params![kid.to_string(), public.as_bytes(), self.now.secs()],
         )?;
-        self.staged = Some(kid);
         self.audit_trust("create server key", &format!("server key {kid}"))?;
         Ok(server_key)
     }
@@ -158,8 +179,10 @@ impl Change<'_> {
     /// Makes it so: on the disk when this returns.
     pub fn commit(self) -> Result<(), StoreFault> {
         let Store { db, home } = self.store;
+        // Even a commit that fails may be on the disk, so from here on the file stays.
+        let staged = self.staged.map(Staged::keep);
         self.tx.commit().map_err(|error| self.store.fault(error))?;
-        if let Some(kid) = self.staged {
+        if let Some(kid) = staged {
             // That was the moment: a rename that fails now is finished by the next command.
             let _ = trust::place_server_key(home, kid);
         }

@@ -190,6 +190,11 @@ pub enum StoreFault {
         /// What is wrong with it.
         what: String,
     },
+    /// The disk fails: what was asked for may or may not have been done.
+    Disk {
+        /// The database.
+        path: PathBuf,
+    },
     /// A file is not as it must be.
     File(FileFault),
     /// No room on the disk.
@@ -258,6 +263,7 @@ impl StoreFault {
                 Self::Damaged { path, what }
             }
             Some(ErrorCode::DiskFull) => Self::Full { path },
+            Some(ErrorCode::SystemIoFailure) => Self::Disk { path },
             Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied | ErrorCode::ReadOnly) => {
                 Self::Unwritable { path }
             }

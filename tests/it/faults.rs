@@ -162,6 +162,18 @@ fn a_first_key_that_was_interrupted_is_begun_anew() {
 }
 
 #[test]
+fn a_first_key_that_fails_leaves_no_server_key() {
+    let mut msb = Msb::new();
+    // Longer than a key may be, which shows only once it is signed.
+    let scopes: String = (0..60).map(|at| format!(" --scope {at}{}", "x".repeat(60))).collect();
+    let ran = msb.ends(&format!("server keygen{scopes}"), 2);
+    assert!(ran.stderr.contains("and 4096 is the most"), "{}", ran.stderr);
+    let left = fs::read_dir(msb.home()).unwrap().map(|file| file.unwrap().file_name());
+    assert!(left.into_iter().all(|name| name.to_string_lossy().starts_with("msb.db")));
+    assert_eq!(msb.run("server keygen").exit, 0);
+}
+
+#[test]
 fn what_an_operator_set_aside_is_left_alone() {
     let mut msb = Msb::with_server_key();
     for (from, to) in [("server.key", "server.key.old"), ("msb.db", "msb.db.old")] {

@@ -119,6 +119,8 @@ fn every_command_notices_that_its_answer_did_not_arrive() {
         msb.stdout_fails = Some(ErrorKind::StorageFull);
         let ran = msb.ends(line, 74);
         assert!(ran.stderr.contains("output could not be written"), "{line}: {}", ran.stderr);
+        let revoked = ran.stderr.contains("all of these keys are revoked, but");
+        assert_eq!(revoked, line == "server revoke x");
         msb.stdout_fails = Some(ErrorKind::BrokenPipe);
         let ran = msb.ends(line, 74);
         let quiet = line != "server keygen";

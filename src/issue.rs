@@ -60,6 +60,7 @@ pub fn keys(
 ) -> Result<Issued, IssueFault> {
     let mut change = store.change(who, clock)?;
     let now = change.now();
+    request.ends_after(now)?;
     let ring = change.ring()?;
     let first_server_key = ring.is_empty();
     let server_key = match ring.signing() {
@@ -85,9 +86,7 @@ pub fn keys(
     }
     let issued = Issued { keys, kid, at: now, first_server_key };
     change.audit("issue", &issued.subject())?;
-    if let Some(at) = request.expires_at.filter(|end| *end <= clock()) {
-        return Err(IssueFault::BornDead(Refusal::Expired { at }));
-    }
+    request.ends_after(clock())?;
     match change.commit() {
         Ok(()) => Ok(issued),
         Err(fault) => {
@@ -138,6 +137,13 @@ impl Issued {
 }
 
 impl Request {
+    fn ends_after(&self, now: UnixTime) -> Result<(), Refusal> {
+        match self.expires_at {
+            Some(at) if at <= now => Err(Refusal::Expired { at }),
+            Some(_) | None => Ok(()),
+        }
+    }
+
     fn claims(&self, jti: KeyId, now: UnixTime) -> Claims {
         Claims {
             jti,

@@ -1,6 +1,6 @@
 //! `msb server keygen`: issue a key, and print it.
 
-use std::{fmt::Write, io::ErrorKind, path::PathBuf};
+use std::{fmt::Write, path::PathBuf};
 
 use serde::Serialize;
 use zeroize::Zeroizing;
@@ -76,7 +76,7 @@ pub(super) fn run(args: Args, console: &mut Console<'_, '_>) -> Result<Exit, Err
         .map(|path| Replacement::of(path, args.force).map_err(Error::Create))
         .transpose()?;
     if file.is_none() && console.world.stdout_is_closed {
-        return Err(Error::Output(ErrorKind::NotConnected.into()));
+        return Err(Error::Nowhere);
     }
     let mut store = Store::open_or_create(&home)?;
     let (who, clock) = (console.world.who.clone(), console.world.clock);
@@ -204,7 +204,7 @@ fn remarks(
         lines.push(format!("made server key {}, the first one here", issued.kid));
     }
     if let Some(path) = &args.output {
-        lines.push(format!("written to {}", Shown(&path.to_string_lossy())));
+        lines.push(format!("it goes to {}", Shown(&path.to_string_lossy())));
     }
     if args.output.is_none() && console.world.stdout_is_terminal {
         lines.push("copy it now: msb keeps none".to_owned());

@@ -49,13 +49,15 @@ pub(super) fn run(args: Args, console: &mut Console<'_, '_>) -> Result<Exit, Err
             targets.push(target);
         }
     }
-    if !args.dry_run {
-        revoke(&mut store, &targets, args.reason, console)?;
-    }
+    let at = if args.dry_run {
+        None
+    } else {
+        Some(revoke(&mut store, &mut targets, args.reason, console)?)
+    };
     // Closed before anything is told: a pipe may be slow.
     drop(store);
-    match tell(&targets, args.dry_run, console) {
-        Err(Error::Output(output)) if !args.dry_run => {
+    match tell(&targets, at, console) {
+        Err(Error::Output(output)) if at.is_some() => {
             Err(Error::Untold { done: "all of these keys are revoked", output })
         }
         told => told.map(|()| Exit::Done),
@@ -71,7 +73,7 @@ fn texts(keys: Vec<String>, console: &mut Console<'_, '_>) -> Result<Vec<KeyText
             continue;
         }
         let key = KeyText::new(Zeroizing::new(key));
-        if key.expose().len() > Label::MOST {
+        if key.expose().chars().count() > Label::MOST {
             console.advise(SEEN_BY_OTHERS)?;
         }
         texts.push(key);
@@ -110,11 +112,7 @@ fn target(
             (listed.entry.id, listed.entry.name)
         }
     };
-    let before = match store.revocation(id)? {
-        Revocation::Revoked(revoked) => Some(revoked),
-        Revocation::None | Revocation::NotChecked => None,
-    };
-    Ok(Target { id, name, before })
+    Ok(Target { id, name, before: before(store.revocation(id)?) })
 }
 
 /// The id of a key that was given as its text, whatever prefix it bears. The signature is proof
@@ -137,50 +135,71 @@ fn id_of_key(
     }
 }
 
+/// Cuts off what is not cut off yet, and answers when that was.
 fn revoke(
     store: &mut Store,
-    targets: &[Target],
+    targets: &mut [Target],
     reason: Option<Label>,
     console: &Console<'_, '_>,
-) -> Result<(), Error> {
+) -> Result<UnixTime, Error> {
     let change = store.change(&console.world.who, console.world.clock)?;
-    let revoked = Revoked { at: change.now(), cause: Cause::Operator(reason) };
+    let at = change.now();
+    let revoked = Revoked { at, cause: Cause::Operator(reason) };
     for target in targets {
         if change.revoke(target.id, &revoked)? {
             change.audit_trust("revoke", &format!("key {}", target.id))?;
+        } else {
+            // Perhaps by somebody who was quicker: what is told is what is kept.
+            target.before = before(change.revocation(target.id)?);
         }
     }
-    Ok(change.commit()?)
+    change.commit()?;
+    Ok(at)
 }
 
-fn tell(targets: &[Target], dry_run: bool, console: &mut Console<'_, '_>) -> Result<(), Error> {
+fn before(revocation: Revocation) -> Option<Revoked> {
+    match revocation {
+        Revocation::Revoked(revoked) => Some(revoked),
+        Revocation::None | Revocation::NotChecked => None,
+    }
+}
+
+/// Says what was cut off, and when; with no moment, what would be.
+fn tell(
+    targets: &[Target],
+    at: Option<UnixTime>,
+    console: &mut Console<'_, '_>,
+) -> Result<(), Error> {
     if console.json() {
-        let now = console.world.now;
         let revoked = targets.iter().map(|target| Cut {
             id: target.id.to_string(),
             name: target.name.as_ref().map(ToString::to_string),
             already_revoked: target.before.is_some(),
-            revoked_at: match &target.before {
-                Some(before) => Some(before.at.to_string()),
-                None => (!dry_run).then(|| now.to_string()),
-            },
+            revoked_at: target
+                .before
+                .as_ref()
+                .map(|before| before.at)
+                .or(at)
+                .map(|at| at.to_string()),
         });
-        return console
-            .answer_json("msb.revoke/1", &Answer { dry_run, revoked: revoked.collect() });
+        return console.answer_json(
+            "msb.revoke/1",
+            &Answer { dry_run: at.is_none(), revoked: revoked.collect() },
+        );
     }
     let lines = targets.iter().map(|target| {
         let name = target.name.as_ref().map(|name| format!(" ({name})")).unwrap_or_default();
-        match (&target.before, dry_run) {
+        match (&target.before, at) {
             (Some(before), _) => {
                 format!("{}{name} was revoked before, at {}\n", target.id, before.at)
             }
-            (None, true) => format!("{}{name} would be revoked\n", target.id),
-            (None, false) => format!("{}{name} is revoked\n", target.id),
+            (None, None) => format!("{}{name} would be revoked\n", target.id),
+            (None, Some(_)) => format!("{}{name} is revoked\n", target.id),
         }
     });
     let text: String = lines.collect();
     console.answer(&text)?;
-    if dry_run {
+    if at.is_none() {
         console.remark(&["nothing was changed".to_owned()])
     } else {
         console

@@ -33,19 +33,19 @@ pub(super) enum Source {
 impl KeyArgs {
     /// The key that was given first in the order of the sources.
     pub(super) fn read(self, console: &mut Console<'_, '_>) -> Result<(KeyText, Source), Error> {
-        let read = self.read_at_last(console);
+        let read = self.first(console);
         console.world.waited();
         read
     }
 
-    fn read_at_last(self, console: &mut Console<'_, '_>) -> Result<(KeyText, Source), Error> {
+    fn first(self, console: &mut Console<'_, '_>) -> Result<(KeyText, Source), Error> {
         let env = |name| (console.world.env)(name).filter(|value| !value.is_empty());
         match (self.key, self.key_file) {
             (Some(key), _) if key == "-" => {
                 Ok((key_in(console.world.stdin).map_err(Error::Input)?, Source::Stdin))
             }
             (Some(key), _) => {
-                console.advise("others on this machine can see a key in the command line; `-` reads it from standard input")?;
+                console.advise(SEEN_BY_OTHERS)?;
                 Ok((KeyText::new(Zeroizing::new(key)), Source::Argument))
             }
             (None, Some(path)) => Ok((key_at(&path)?, Source::KeyFile(path))),

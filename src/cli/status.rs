@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::console::{Console, Tone};
 use crate::{
+    config::Config,
     error::{Error, Exit},
     files::Home,
     ledger::{State, Tally},
@@ -36,10 +37,11 @@ pub(super) fn run(args: Args, console: &mut Console<'_, '_>) -> Result<Exit, Err
 fn status(console: &Console<'_, '_>) -> Result<Status, Error> {
     let home = console.home()?;
     let mut status = Status::default();
+    if let Err(fault) = Config::load(&home.config_file()) {
+        status.attention.push(Attention::from(&Error::from(fault)));
+    }
     if let Err(fault) = look(&home, console.world.now, &mut status) {
-        let error = Error::from(fault);
-        let (message, hint) = (error.to_string(), error.hint());
-        status.attention.push(Attention { code: error.code(), message, hint });
+        status.attention.push(Attention::from(&Error::from(fault)));
     }
     Ok(status)
 }
@@ -84,9 +86,7 @@ fn look(home: &Home, now: UnixTime, status: &mut Status) -> Result<(), StoreFaul
         KeyFile::Unusable(fault) => {
             let missing = matches!(fault, StoreFault::KeyFileMissing { .. });
             let code = if missing { "no_server_key" } else { "key_file_unsafe" };
-            let error = Error::from(fault);
-            let (message, hint) = (error.to_string(), error.hint());
-            status.attention.push(Attention { code, message, hint });
+            status.attention.push(Attention { code, ..Attention::from(&Error::from(fault)) });
         }
     }
     Ok(())
@@ -194,6 +194,12 @@ struct Attention {
     code: &'static str,
     message: String,
     hint: Option<String>,
+}
+
+impl From<&Error> for Attention {
+    fn from(error: &Error) -> Self {
+        Self { code: error.code(), message: error.to_string(), hint: error.hint() }
+    }
 }
 
 const EXAMPLES: &str = "\

@@ -4,7 +4,10 @@ use std::{ffi::OsString, fmt::Display, str::FromStr};
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-use crate::{error::Error, label::Shown, namespace::Namespaces};
+use crate::{
+    error::{Error, short},
+    namespace::Namespaces,
+};
 
 /// Reads one of our words from a flag.
 pub(super) fn word<T>(text: &str) -> Result<T, String>
@@ -31,7 +34,7 @@ pub(super) struct Typed<T> {
 impl<T> Typed<T> {
     /// That what was typed will not do.
     pub(super) fn refused(&self, flag: &str, why: &impl Display, hint: &str) -> Error {
-        Error::usage(format!("`{}` for `{flag}`: {why}", Shown(&self.text)), hint)
+        Error::usage(format!("`{}` for `{flag}`: {why}", short(&self.text)), hint)
     }
 }
 
@@ -140,7 +143,7 @@ fn bare(flag: String) -> String {
 }
 
 fn quoted(text: &str) -> String {
-    format!("`{}`", Shown(text))
+    format!("`{}`", short(text))
 }
 
 /// How moments are given.

@@ -12,7 +12,7 @@ use crate::{
     files::{Fault, FileFault},
     issue::IssueFault,
     key::{KeyId, Unsealable},
-    label::Shown,
+    label::{Label, Shown},
     signing::{NotAJwk, NotAPem},
     store::StoreFault,
     verify::Refusal,
@@ -101,6 +101,8 @@ pub enum Error {
         /// Where it would be.
         home: String,
     },
+    /// Standard output was closed before there was anything to say.
+    Nowhere,
     /// There is no such key.
     NotFound {
         /// What was typed.
@@ -177,6 +179,7 @@ impl Error {
             Error::NoServerKey { .. } => Exit::NoServerKey,
             Error::NotFound { .. } => Exit::NotFound,
             Error::NotRevoked { .. }
+            | Error::Nowhere
             | Error::Output(_)
             | Error::Undelivered { .. }
             | Error::Untold { .. } => Exit::OutputFailed,
@@ -264,6 +267,7 @@ impl Error {
             Error::NotRevoked { ids, .. } => {
                 Some(format!("run `msb server revoke {}`", joined(ids)))
             }
+            Error::Nowhere => Some("open it, or write to a file with `-o FILE`".to_owned()),
             Error::Pem { why, .. } => Some(words::pem_hint(*why).to_owned()),
             Error::Refused(refusal) => Some(refusal.hint()),
             Error::Store(fault) => storage::store_hint(fault),
@@ -277,7 +281,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Error::Ambiguous { text, ids } => {
-                write!(f, "`{}` is several keys: {}", Shown(text), joined(ids))
+                write!(f, "`{}` is several keys: {}", short(text), joined(ids))
             }
             Error::Config(fault) => fault.fmt(f),
             Error::Create(fault) | Error::File(fault) => fault.fmt(f),
@@ -295,7 +299,8 @@ impl fmt::Display for Error {
             Error::NoHome => f.write_str("this user has no home directory"),
             Error::NoKeyGiven => f.write_str("no key was given"),
             Error::NoServerKey { home } => write!(f, "no server key in {}", Shown(home)),
-            Error::NotFound { text } => write!(f, "no key `{}`", Shown(text)),
+            Error::NotFound { text } => write!(f, "no key `{}`", short(text)),
+            Error::Nowhere => f.write_str("standard output is closed"),
             Error::NotRevoked { ids, output, store } => {
                 write!(f, "{output}; then {store}; NOT revoked: {}", joined(ids))
             }
@@ -318,6 +323,11 @@ impl fmt::Display for Error {
             Error::Usage { message, .. } => f.write_str(message),
         }
     }
+}
+
+/// What was typed, unless it is longer than any name: then it may be a key in pieces.
+pub fn short(text: &str) -> String {
+    if text.chars().count() > Label::MOST { "…".to_owned() } else { Shown(text).to_string() }
 }
 
 /// What the operating system says, without its number.

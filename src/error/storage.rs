@@ -1,6 +1,6 @@
 //! What is wrong with files and what is kept in them.
 
-use std::{fmt, io::ErrorKind};
+use std::{fmt, io::ErrorKind, path::Path};
 
 use super::{Exit, plain};
 use crate::{
@@ -112,7 +112,7 @@ pub(super) fn store_exit(fault: &StoreFault) -> Exit {
 pub(super) fn store_hint(fault: &StoreFault) -> Option<String> {
     match fault {
         StoreFault::Busy { .. } => Some("try again".to_owned()),
-        StoreFault::Damaged { path, .. } => Some(format!("restore {} from a backup", shown(path))),
+        StoreFault::Damaged { path, .. } => Some(restore(path)),
         StoreFault::File(fault) if file_exit(fault) == Exit::Permissions => {
             Some(file_hint(fault).unwrap_or_else(|| UNWRITABLE.to_owned()))
         }
@@ -125,12 +125,10 @@ pub(super) fn store_hint(fault: &StoreFault) -> Option<String> {
         StoreFault::KeyFileMissing { path } => {
             Some(format!("restore {} from a backup; verifying goes on without it", shown(path)))
         }
-        StoreFault::KeyFileStrange { database, .. } => {
-            Some(format!("restore {} from a backup", shown(database)))
-        }
+        StoreFault::KeyFileStrange { database, .. } => Some(restore(database)),
         StoreFault::RevocationsLost { left, database } => Some(format!(
-            "restore {} from a backup; without one every key so far is lost: move {} away and begin anew",
-            shown(database),
+            "{}; without a backup every key so far is lost: move {} away and begin anew",
+            restore(database),
             shown(left)
         )),
         StoreFault::KeyFileUnreadable { path, .. } => {
@@ -141,6 +139,14 @@ pub(super) fn store_hint(fault: &StoreFault) -> Option<String> {
         }
         StoreFault::Unwritable { .. } => Some(UNWRITABLE.to_owned()),
     }
+}
+
+/// A log that belongs to another state of the database would be mixed into the restored one.
+fn restore(database: &Path) -> String {
+    let database = shown(database);
+    format!(
+        "restore {database} from a backup, once {database}-wal and {database}-shm are moved away"
+    )
 }
 
 impl fmt::Display for StoreFault {
@@ -171,7 +177,7 @@ impl fmt::Display for StoreFault {
             }
             StoreFault::RevocationsLost { left, database } => write!(
                 f,
-                "{} is there, and {} does not know it; revocations may be lost",
+                "{} is there, and {} is missing or empty; revocations may be lost",
                 shown(left),
                 shown(database)
             ),
@@ -208,7 +214,7 @@ impl fmt::Display for ConfigFault {
     }
 }
 
-fn shown(path: &std::path::Path) -> String {
+fn shown(path: &Path) -> String {
     Shown(&path.to_string_lossy()).to_string()
 }
 

@@ -41,22 +41,20 @@ impl Home {
         self.config.join(format!("server.key.{kid}"))
     }
 
-    /// A server key that still waits, if there is any.
-    pub fn any_staged_server_key(&self) -> Result<Option<PathBuf>, FileFault> {
+    /// The server keys that still wait.
+    pub fn staged_server_keys(&self) -> Result<Vec<Kid>, FileFault> {
         let entries = match fs::read_dir(&self.config) {
             Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(vec![]),
             Err(error) => return Err(Fault::from(error).at(&self.config)),
         };
+        let mut kids = vec![];
         for entry in entries {
-            let entry = entry.map_err(|error| Fault::from(error).at(&self.config))?;
-            let name = entry.file_name();
+            let name = entry.map_err(|error| Fault::from(error).at(&self.config))?.file_name();
             let kid = name.to_str().and_then(|name| name.strip_prefix("server.key."));
-            if kid.is_some_and(|kid| kid.parse::<Kid>().is_ok()) {
-                return Ok(Some(entry.path()));
-            }
+            kids.extend(kid.and_then(|kid| kid.parse::<Kid>().ok()));
         }
-        Ok(None)
+        Ok(kids)
     }
 
     /// Key ring, ledger, revocations and audit.

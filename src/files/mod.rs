@@ -224,7 +224,8 @@ fn parent(path: &Path) -> &Path {
 }
 
 /// Whether a stream leads nowhere because it was closed: the runtime opens the null device for
-/// reading and writing in its place, where a shell's `> /dev/null` is for writing only.
+/// reading and writing in its place, where a shell's `> /dev/null` is for writing only. Whoever
+/// opens it for both is taken for closed.
 pub fn was_closed(stream: impl AsFd) -> bool {
     let null = rustix::fs::stat("/dev/null").map(|null| null.st_rdev);
     let stat = rustix::fs::fstat(&stream).map(|stat| stat.st_rdev);

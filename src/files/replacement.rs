@@ -26,7 +26,13 @@ impl Replacement {
         if !overwrite && exists(path)? {
             return Err(Fault::from(io::Error::from(io::ErrorKind::AlreadyExists)).at(path));
         }
-        let beside = path.with_file_name(format!(".{}.{}", name.display(), std::process::id()));
+        // A process that was killed may have left a file of the same name.
+        let beside = |turn: u32| {
+            let process = std::process::id();
+            path.with_file_name(format!(".{}.{process}.{turn}", name.display()))
+        };
+        let free = (0..100).map(beside).find(|beside| !exists(beside).unwrap_or(true));
+        let beside = free.unwrap_or_else(|| beside(0));
         let file = create(&beside).map_err(|FileFault { fault, .. }| fault.at(path))?;
         Ok(Self { path: path.to_owned(), beside, file, overwrite })
     }

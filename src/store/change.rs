@@ -13,7 +13,7 @@ use crate::{
     key::KeyId,
     keyring::KeyRing,
     ledger::Entry,
-    revocations::{Cause, Revoked},
+    revocations::{Cause, Revocation, Revoked},
     signing::{Kid, PublicKey, ServerKey},
     time::UnixTime,
 };
@@ -44,7 +44,7 @@ impl Staged<'_> {
 
 impl Drop for Staged<'_> {
     fn drop(&mut self) {
-        // A file that stays behind is of no use to anybody: the ring never knew its key.
+        // Where this is not reached, because the process was killed, the next first key sweeps.
         let _ = files::remove(&self.home.staged_server_key(self.kid));
     }
 }
@@ -95,6 +95,7 @@ impl Change<'_> {
             let database = self.store.home.database();
             return Err(StoreFault::RevocationsLost { left: path, database });
         }
+        trust::sweep_staged_server_keys(&self.store.home)?;
         let public = server_key.public();
         let kid = public.kid();
         self.staged = Some(Staged { home: &self.store.home, kid });
@@ -154,6 +155,11 @@ impl Change<'_> {
             })
             .map_err(|error| self.fault(error))?;
         Ok(rows > 0)
+    }
+
+    /// What is known about the revocation of a key by now.
+    pub fn revocation(&self, id: KeyId) -> Result<Revocation, StoreFault> {
+        self.store.revocation(id)
     }
 
     /// Notes an act that leaves trust as it was.

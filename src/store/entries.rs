@@ -63,8 +63,8 @@ impl Store {
             .map_err(|error| self.fault(error))
     }
 
-    /// The keys that a text means: by whole id; else by name, live keys before dead ones; else by
-    /// the first four or more characters of the id.
+    /// The keys that a text means: by whole id; else by name among live keys; else by the first
+    /// four or more characters of the id, or by name among dead keys.
     pub fn find(&self, text: &str, now: UnixTime) -> Result<Vec<Listed>, StoreFault> {
         let whole = match text.parse() {
             Ok(id) => self.entry(id, now)?,
@@ -74,15 +74,16 @@ impl Store {
             return Ok(vec![whole]);
         }
         let live = "l.name = :text AND state IN ('active', 'not_yet_valid')";
-        let beginning = "l.jti >= :text AND l.jti < :text || '~'";
-        let begins = text.len() >= 4 && KeyId::may_begin_with(text);
-        for (condition, applies) in [(live, true), ("l.name = :text", true), (beginning, begins)] {
-            let found = if applies { self.matching(condition, text, now)? } else { vec![] };
-            if !found.is_empty() {
-                return Ok(found);
-            }
+        let found = self.matching(live, text, now)?;
+        if !found.is_empty() {
+            return Ok(found);
         }
-        Ok(vec![])
+        if text.len() >= 4 && KeyId::may_begin_with(text) {
+            let either = "l.name = :text OR (l.jti >= :text AND l.jti < :text || '~')";
+            self.matching(either, text, now)
+        } else {
+            self.matching("l.name = :text", text, now)
+        }
     }
 
     fn matching(

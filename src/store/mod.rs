@@ -125,12 +125,13 @@ impl Store {
 
     /// What there is of ours that cannot be there without a database.
     fn left_behind(home: &Home) -> Result<Option<PathBuf>, StoreFault> {
-        for left in [home.server_key(), home.database_log()] {
+        for left in [home.database_log(), home.server_key()] {
             if files::exists(&left)? {
                 return Ok(Some(left));
             }
         }
-        Ok(home.any_staged_server_key()?)
+        let staged = home.staged_server_keys()?;
+        Ok(staged.first().map(|kid| home.staged_server_key(*kid)))
     }
 
     fn prepare_to_write(&self) -> rusqlite::Result<()> {

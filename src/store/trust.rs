@@ -89,6 +89,20 @@ pub(super) fn place_server_key(home: &Home, kid: Kid) -> Result<(), StoreFault> 
     }
 }
 
+/// Removes the server keys that interrupted first keys left, while the ring is still empty. What
+/// only bears such a name stays.
+pub(super) fn sweep_staged_server_keys(home: &Home) -> Result<(), StoreFault> {
+    for kid in home.staged_server_keys()? {
+        let path = home.staged_server_key(kid);
+        let pem = files::read_secret(&path)?;
+        let server_key = pem.and_then(|pem| ServerKey::from_pem(&pem).ok());
+        if server_key.is_some_and(|server_key| server_key.public().kid() == kid) {
+            files::remove(&path)?;
+        }
+    }
+    Ok(())
+}
+
 fn read_server_key(
     home: &Home,
     path: PathBuf,

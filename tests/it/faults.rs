@@ -156,9 +156,13 @@ fn a_first_key_that_was_interrupted_is_begun_anew() {
     drop(db);
     fs::rename(msb.file("server.key"), msb.file("server.key.1IG2tMH7J2w")).unwrap();
     msb.ends("verify msb_x", 4);
+    fs::write(msb.file("server.key.backup-2026"), "set aside by somebody").unwrap();
+    chmod(&msb.file("server.key.backup-2026"), 0o600);
     let key = msb.key("");
     msb.stdin = key.into_bytes();
     assert_eq!(msb.run("verify -").exit, 0);
+    assert!(!msb.file("server.key.1IG2tMH7J2w").exists(), "a server key that nobody knows");
+    assert!(msb.file("server.key.backup-2026").exists(), "only what is ours is swept away");
 }
 
 #[test]
@@ -223,6 +227,7 @@ fn nothing_is_ever_read_as_no_revocations() {
             let ran = msb.ends(line, 78);
             assert!(ran.stderr.contains("revocations may be lost"), "{line}: {}", ran.stderr);
             assert!(ran.stderr.contains("hint: restore "), "{line}: {}", ran.stderr);
+            assert!(ran.stderr.contains("msb.db-wal and "), "{line}: {}", ran.stderr);
         }
     };
     lost(&|msb| fs::remove_file(msb.file("msb.db")).unwrap());
@@ -369,6 +374,7 @@ fn a_configuration_is_read_with_care() {
     config("prefix = \"MSB_\"\n", "server keygen", 78, "a prefix is a lower-case letter");
     config("prefix = \"rb_\"\nprefix = \"x_\"\n", "server keygen", 78, "line 2");
     config("issuer = \"a b\"\n", "server keygen", 78, "it has only letters, digits");
+    config("x = 1\n", "server status --check", 3, "config.toml, line 1: unknown field `x`");
     config("issuer = \"me\"\n", "verify -", 15, "wrong_audience: the key was not issued by me");
     config("audience = \"web\"\n", "verify -", 15, "wrong_audience: the key is not meant for web");
     config("prefix = \"rb_\"\n", "verify -", 10, "malformed");

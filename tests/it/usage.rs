@@ -197,6 +197,12 @@ fn no_mistake_prints_a_whole_key() {
     // Nor most of one, from which the rest can be guessed.
     let ran = msb.run(&format!("server show {}", &key[6..]));
     assert!(ran.stderr.starts_with("msb: error: no key `…`\n"), "{}", ran.stderr);
+    let folded: Vec<_> =
+        key.as_bytes().chunks(76).map(|line| str::from_utf8(line).unwrap()).collect();
+    for mark in ["\n", " "] {
+        let ran = msb.run_words(&["server", "show", &folded.join(mark)]);
+        assert!(ran.stderr.starts_with("msb: error: no key `…`\n"), "{}", ran.stderr);
+    }
 }
 
 #[test]

@@ -126,8 +126,8 @@ fn no_key_is_born_dead() {
     let mut msb = Msb::with_server_key();
     // Another command holds the database for two seconds.
     msb.waits = 2;
-    let ran = msb.ends("server keygen --expire 2s", 2);
-    assert!(ran.stderr.contains("the key would end before it begins"), "{}", ran.stderr);
+    let ran = msb.ends("server keygen --expire 2s", 6);
+    assert!(ran.stderr.contains("the key would never hold: the key ended at"), "{}", ran.stderr);
     assert_eq!(msb.run("server keygen --expire 3s").exit, 0);
     let ran = msb.run("server list --json");
     assert!(ran.stdout.contains(r#""issued_at":"2026-11-23T10:00:02Z""#), "{}", ran.stdout);
@@ -138,7 +138,13 @@ fn no_key_is_born_dead() {
 fn a_key_is_not_issued_into_a_closed_stream() {
     let mut msb = Msb::new();
     msb.stdout_is_closed = true;
-    msb.ends("server keygen", 74);
+    msb.check(
+        "server keygen",
+        74,
+        "",
+        "msb: error: standard output is closed\n\
+         msb: hint: open it, or write to a file with `-o FILE`\n",
+    );
     assert!(!msb.home().exists());
     let path = msb.scratch.path("key");
     assert_eq!(msb.run(&format!("server keygen -o {}", path.display())).exit, 0);

@@ -131,21 +131,40 @@ fn one_wrong_target_revokes_nothing() {
 }
 
 #[test]
-fn a_name_wins_over_the_start_of_an_id_and_a_live_one_over_a_dead_one() {
+fn a_live_name_wins_over_the_start_of_an_id_and_a_dead_one_does_not_hide_it() {
     let mut msb = Msb::new();
     msb.run("server keygen --name 58nj");
     msb.run("server keygen --name x");
     msb.check("server revoke 58nj -q", 0, "40gj48s44mk2ea19 (58nj) is revoked\n", "");
-    // Revoking again never reaches for a stranger whose id begins like that.
+    // Neither a stranger's key nor a dead one is taken for what is meant.
     msb.check(
         "server revoke 58nj -q",
-        0,
-        "40gj48s44mk2ea19 (58nj) was revoked before, at 2026-11-23T10:00:00Z\n",
+        6,
         "",
+        "msb: error: `58nj` is several keys: 58njrb9e5wr32chk 40gj48s44mk2ea19\n\
+         msb: hint: name one of them by its id\n",
     );
     msb.check("server revoke x -q", 0, "58njrb9e5wr32chk (x) is revoked\n", "");
+    msb.check(
+        "server revoke x -q",
+        0,
+        "58njrb9e5wr32chk (x) was revoked before, at 2026-11-23T10:00:00Z\n",
+        "",
+    );
     msb.run("server keygen --name x");
     msb.check("server revoke x -q", 0, "6gtkcdsr74x3pf1x (x) is revoked\n", "");
+}
+
+#[test]
+fn what_is_told_of_a_revocation_is_what_is_kept() {
+    let mut msb = Msb::new();
+    msb.run("server keygen --name x");
+    // Another command holds the database for a while.
+    msb.waits = 3;
+    let ran = msb.run("server revoke x --json");
+    assert!(ran.stdout.contains(r#""revoked_at":"2026-11-23T10:00:03Z""#), "{}", ran.stdout);
+    let ran = msb.run("server show x --json");
+    assert!(ran.stdout.contains(r#""revoked_at":"2026-11-23T10:00:03Z""#), "{}", ran.stdout);
 }
 
 #[test]

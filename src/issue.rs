@@ -61,19 +61,19 @@ pub fn keys(
     let mut change = store.change(who, clock)?;
     let now = change.now();
     request.ends_after(now)?;
-    let ring = change.ring()?;
+    let mut ring = change.ring()?;
     let first_server_key = ring.is_empty();
     let server_key = match ring.signing() {
         Some((signing, _)) => change.server_key(signing)?,
         None if first_server_key => change.add_first_server_key(ServerKey::generate(entropy))?,
         None => return Err(IssueFault::NothingSigns),
     };
+    if first_server_key {
+        ring = change.ring()?;
+    }
     let kid = server_key.public().kid();
-    let verifier = Verifier {
-        ring: change.ring()?,
-        issuer: request.issuer.clone(),
-        audience: request.audience.clone(),
-    };
+    let verifier =
+        Verifier { ring, issuer: request.issuer.clone(), audience: request.audience.clone() };
     let mut keys = Vec::with_capacity(request.count as usize);
     for _ in 0..request.count {
         let id = new_id(&change, entropy)?;

@@ -81,8 +81,8 @@ impl<'c, 'w> Console<'c, 'w> {
     }
 
     /// What is kept, to look at; none if nothing ever was.
-    pub(super) fn store(&self, purpose: Purpose) -> Result<Option<Store>, Error> {
-        Ok(Store::open(&self.home()?, purpose)?)
+    pub(super) fn store(&self) -> Result<Option<Store>, Error> {
+        Ok(Store::open(&self.home()?, Purpose::Read)?)
     }
 
     /// What is kept and what keys are held to; an error if there was never a server key.

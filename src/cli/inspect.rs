@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     error::{Error, Exit},
-    key::{Claims, Party, Prefix, UnverifiedKey},
+    key::{Claims, Prefix, UnverifiedKey},
     time::Told,
     verify::Refusal,
 };
@@ -39,9 +39,9 @@ pub(super) fn run(args: Args, console: &mut Console<'_, '_>) -> Result<Exit, Err
         ("server key", Some(kid)),
         ("namespaces", Some(claims.namespace.to_string())),
         ("scope", claims.scope.claim()),
-        ("owner", claims.sub.as_ref().map(ToString::to_string)),
-        ("issuer", claims.iss.as_ref().map(ToString::to_string)),
-        ("audience", claims.aud.as_ref().map(ToString::to_string)),
+        ("owner", row::text(&claims.sub)),
+        ("issuer", row::text(&claims.iss)),
+        ("audience", row::text(&claims.aud)),
         ("issued", Some(told(claims.iat))),
         ("begins", claims.nbf.map(told)),
         ("ends", Some(claims.exp.map_or("never".to_owned(), told))),
@@ -69,19 +69,18 @@ struct Answer {
 
 impl Answer {
     fn of(kid: String, claims: &Claims, source: &Source) -> Self {
-        let text = |party: &Option<Party>| party.as_ref().map(ToString::to_string);
         Self {
             verified: false,
             id: claims.jti.to_string(),
             kid,
             namespaces: claims.namespace.words(),
             scope: claims.scope.claim(),
-            owner: text(&claims.sub),
-            issuer: text(&claims.iss),
-            audience: text(&claims.aud),
+            owner: row::text(&claims.sub),
+            issuer: row::text(&claims.iss),
+            audience: row::text(&claims.aud),
             issued_at: claims.iat.to_string(),
-            not_before: claims.nbf.map(|at| at.to_string()),
-            expires_at: claims.exp.map(|at| at.to_string()),
+            not_before: row::text(&claims.nbf),
+            expires_at: row::text(&claims.exp),
             source: source.to_string(),
         }
     }

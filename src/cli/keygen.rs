@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 
 use super::{
     console::{Console, object},
+    row,
     usage::{self, Typed, WHEN, typed, word},
 };
 use crate::{
@@ -188,8 +189,7 @@ fn remarks(
 ) -> Vec<String> {
     let one = issued.keys.len() == 1;
     let (comma, s, does) = if one { ("", "s", "does") } else { (",", "", "do") };
-    let name = request.name.as_ref().map(|name| format!(" ({name})")).unwrap_or_default();
-    let subject = issued.subject() + &name;
+    let subject = issued.subject() + &row::called(&request.name);
     let (opens, allows) = (request.namespaces.told(), request.scope.told());
     let told = |at| Told { at, now: issued.at };
     let end = match request.expires_at {
@@ -234,11 +234,11 @@ impl<'a> Answer<'a> {
             kid: issued.kid.to_string(),
             namespaces: request.namespaces.words(),
             scope: request.scope.claim(),
-            name: request.name.as_ref().map(ToString::to_string),
-            owner: request.owner.as_ref().map(ToString::to_string),
+            name: row::text(&request.name),
+            owner: row::text(&request.owner),
             issued_at: issued.at.to_string(),
-            not_before: request.not_before.map(|at| at.to_string()),
-            expires_at: request.expires_at.map(|at| at.to_string()),
+            not_before: row::text(&request.not_before),
+            expires_at: row::text(&request.expires_at),
         }
     }
 }

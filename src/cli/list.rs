@@ -6,14 +6,13 @@ use serde::Serialize;
 use super::{
     console::Console,
     row::{self, Row},
-    usage::{self, word},
+    usage::{self, Typed, typed, word},
 };
 use crate::{
     error::{Error, Exit},
     key::{KeyId, Party},
     ledger::{Filter, Listed, State},
     namespace::Namespace,
-    store::Purpose,
     time::{NotATime, Span},
 };
 
@@ -34,8 +33,8 @@ pub(super) struct Args {
     #[arg(long, value_name = "S", value_parser = states)]
     state: Vec<States>,
     /// Active keys that end within this time, such as 14d; exit 3 if there are any
-    #[arg(long, value_name = "WITHIN", value_parser = word::<Span>, conflicts_with = "state", allow_hyphen_values = true)]
-    expiring: Option<Span>,
+    #[arg(long, value_name = "WITHIN", value_parser = typed::<Span>, conflicts_with = "state", allow_hyphen_values = true)]
+    expiring: Option<Typed<Span>>,
     /// At most N keys; 0 for all
     #[arg(long, value_name = "N", default_value_t = 200, value_parser = usage::number::<0, 1_000_000_000>)]
     limit: u32,
@@ -57,13 +56,13 @@ fn states(text: &str) -> Result<States, String> {
 
 pub(super) fn run(args: Args, console: &mut Console<'_, '_>) -> Result<Exit, Error> {
     let now = console.world.now;
-    let ends_by = match args.expiring {
-        Some(within) => Some(within.after(now).ok_or_else(|| {
-            let why = NotATime::OutOfRange;
-            Error::usage(format!("`{within}` for `--expiring`: {why}"), usage::WITHIN)
-        })?),
-        None => None,
-    };
+    let ends_by =
+        match &args.expiring {
+            Some(within) => Some(within.value.after(now).ok_or_else(|| {
+                within.refused("--expiring", &NotATime::OutOfRange, usage::WITHIN)
+            })?),
+            None => None,
+        };
     let filter = Filter {
         states: match (&args.expiring, args.state.as_slice()) {
             (Some(_), _) => vec![State::Active],
@@ -78,7 +77,7 @@ pub(super) fn run(args: Args, console: &mut Console<'_, '_>) -> Result<Exit, Err
         // One more than asked for tells whether there are more.
         limit: (args.limit > 0).then(|| args.limit.saturating_add(1)),
     };
-    let mut keys = match console.store(Purpose::Read)? {
+    let mut keys = match console.store()? {
         Some(store) => {
             if let Some(id) = filter.after {
                 store.entry(id, now)?.ok_or_else(|| Error::NotFound { text: id.to_string() })?;

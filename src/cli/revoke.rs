@@ -72,7 +72,7 @@ fn texts(keys: Vec<String>, console: &mut Console<'_, '_>) -> Result<Vec<KeyText
             texts.extend(lines(console)?);
             continue;
         }
-        let key = KeyText::new(Zeroizing::new(key));
+        let key = KeyText::from(key);
         if key.expose().chars().count() > Label::MOST {
             console.advise(SEEN_BY_OTHERS)?;
         }
@@ -95,7 +95,7 @@ fn lines(console: &mut Console<'_, '_>) -> Result<Vec<KeyText>, Error> {
         return Err(Error::usage("standard input has more than 64 MiB", "name fewer keys"));
     }
     let lines = lines.lines().filter(|line| !line.is_empty());
-    Ok(lines.map(|line| KeyText::new(Zeroizing::new(line.to_owned()))).collect())
+    Ok(lines.map(|line| KeyText::from(line.to_owned())).collect())
 }
 
 fn target(
@@ -173,7 +173,7 @@ fn tell(
     if console.json() {
         let revoked = targets.iter().map(|target| Cut {
             id: target.id.to_string(),
-            name: target.name.as_ref().map(ToString::to_string),
+            name: row::text(&target.name),
             already_revoked: target.before.is_some(),
             revoked_at: target
                 .before
@@ -188,7 +188,7 @@ fn tell(
         );
     }
     let lines = targets.iter().map(|target| {
-        let name = target.name.as_ref().map(|name| format!(" ({name})")).unwrap_or_default();
+        let name = row::called(&target.name);
         match (&target.before, at) {
             (Some(before), _) => {
                 format!("{}{name} was revoked before, at {}\n", target.id, before.at)

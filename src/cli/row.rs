@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::{error::Error, ledger::Listed, store::Store, time::UnixTime};
+use crate::{error::Error, label::Label, ledger::Listed, store::Store, time::UnixTime};
 
 /// The members that programs are told.
 #[derive(Serialize)]
@@ -39,7 +39,8 @@ impl From<&Listed> for Row {
     }
 }
 
-fn text(word: &Option<impl ToString>) -> Option<String> {
+/// The text of what a key may not have.
+pub(super) fn text(word: &Option<impl ToString>) -> Option<String> {
     word.as_ref().map(ToString::to_string)
 }
 
@@ -56,8 +57,13 @@ pub(super) fn cells(listed: &Listed) -> [String; 8] {
         or_dash(text(&entry.owner)),
         or_dash(text(&entry.name)),
         entry.issued_at.to_string(),
-        or_dash(entry.expires_at.map(|at: UnixTime| at.to_string())),
+        or_dash(text(&entry.expires_at)),
     ]
+}
+
+/// What people call a key, behind its id.
+pub(super) fn called(name: &Option<Label>) -> String {
+    name.as_ref().map(|name| format!(" ({name})")).unwrap_or_default()
 }
 
 /// The one key that a text means.

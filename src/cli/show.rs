@@ -9,7 +9,6 @@ use super::{
 use crate::{
     error::{Error, Exit},
     ledger::Listed,
-    store::Purpose,
     time::{Told, UnixTime},
 };
 
@@ -24,7 +23,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: Args, console: &mut Console<'_, '_>) -> Result<Exit, Error> {
     let now = console.world.now;
-    let listed = match console.store(Purpose::Read)? {
+    let listed = match console.store()? {
         Some(store) => row::find(&store, &args.key, now)?,
         None => return Err(Error::NotFound { text: args.key }),
     };
@@ -42,15 +41,15 @@ fn described(listed: &Listed, now: UnixTime) -> String {
     row::lines([
         ("id", Some(entry.id.to_string())),
         ("state", Some(listed.state.to_string())),
-        ("name", entry.name.as_ref().map(ToString::to_string)),
-        ("owner", entry.owner.as_ref().map(ToString::to_string)),
+        ("name", row::text(&entry.name)),
+        ("owner", row::text(&entry.owner)),
         ("namespaces", Some(entry.namespaces.to_string())),
         ("scope", entry.scope.claim()),
         ("issued", Some(told(entry.issued_at))),
         ("begins", entry.not_before.map(told)),
         ("ends", Some(entry.expires_at.map_or("never".to_owned(), told))),
         ("cut off", listed.revoked_at.map(told)),
-        ("reason", listed.reason.as_ref().map(ToString::to_string)),
+        ("reason", row::text(&listed.reason)),
         ("server key", Some(entry.kid.to_string())),
         ("sha256", Some(hex(&entry.sha256))),
     ])
@@ -73,8 +72,8 @@ impl From<&Listed> for Answer {
     fn from(listed: &Listed) -> Self {
         Self {
             row: Row::from(listed),
-            not_before: listed.entry.not_before.map(|at| at.to_string()),
-            revoked_at: listed.revoked_at.map(|at| at.to_string()),
+            not_before: row::text(&listed.entry.not_before),
+            revoked_at: row::text(&listed.revoked_at),
             sha256: hex(&listed.entry.sha256),
         }
     }

@@ -46,7 +46,7 @@ impl KeyArgs {
             }
             (Some(key), _) => {
                 console.advise(SEEN_BY_OTHERS)?;
-                Ok((KeyText::new(Zeroizing::new(key)), Source::Argument))
+                Ok((KeyText::from(key), Source::Argument))
             }
             (None, Some(path)) => Ok((key_at(&path)?, Source::KeyFile(path))),
             (None, None) => {

@@ -149,14 +149,14 @@ pub enum Error {
         /// What is wrong.
         message: String,
         /// What to do.
-        hint: Option<String>,
+        hint: String,
     },
 }
 
 impl Error {
     /// A mistake in the command line.
     pub fn usage(message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self::Usage { message: message.into(), hint: Some(hint.into()) }
+        Self::Usage { message: message.into(), hint: hint.into() }
     }
 
     /// What the process ends with.
@@ -220,12 +220,8 @@ impl Error {
 
     /// Whether nobody is left to read what we would say.
     pub fn is_closed_pipe(&self) -> bool {
-        match self {
-            Error::Output(error) | Error::Untold { output: error, .. } => {
-                error.kind() == io::ErrorKind::BrokenPipe
-            }
-            _ => false,
-        }
+        matches!(self, Error::Output(error) | Error::Untold { output: error, .. }
+            if error.kind() == io::ErrorKind::BrokenPipe)
     }
 
     /// What to do about it.
@@ -272,7 +268,7 @@ impl Error {
             Error::Refused(refusal) => Some(refusal.hint()),
             Error::Store(fault) => storage::store_hint(fault),
             Error::Undelivered { .. } => Some("run it again: nobody has that key".to_owned()),
-            Error::Usage { hint, .. } => hint.clone(),
+            Error::Usage { hint, .. } => Some(hint.clone()),
         }
     }
 }

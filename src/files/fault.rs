@@ -78,6 +78,11 @@ impl Fault {
     }
 }
 
+/// What the operating system says of a file, with the file.
+pub(super) fn at<E: Into<io::Error>>(path: &Path) -> impl FnOnce(E) -> FileFault {
+    move |error| Fault::Io(error.into()).at(path)
+}
+
 impl From<io::Error> for Fault {
     fn from(error: io::Error) -> Self {
         Self::Io(error)

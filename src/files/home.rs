@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Fault, FileFault, is_root, make_directory};
+use super::{Fault, FileFault, fault::at, is_root, make_directory};
 use crate::signing::Kid;
 
 /// Where configuration and data live: the platform's directories, or one for both.
@@ -50,7 +50,7 @@ impl Home {
         };
         let mut kids = vec![];
         for entry in entries {
-            let name = entry.map_err(|error| Fault::from(error).at(&self.config))?.file_name();
+            let name = entry.map_err(at(&self.config))?.file_name();
             let kid = name.to_str().and_then(|name| name.strip_prefix("server.key."));
             kids.extend(kid.and_then(|kid| kid.parse::<Kid>().ok()));
         }

@@ -17,6 +17,7 @@ use std::{
 use rustix::fs::{Access, FlockOperation, OFlags};
 use zeroize::Zeroizing;
 
+use fault::at;
 pub use fault::{Fault, FileFault};
 pub use home::Home;
 pub use replacement::Replacement;
@@ -40,7 +41,7 @@ pub fn length(path: &Path) -> Option<u64> {
 
 /// Opens a file that is named to us, of whatever kind.
 pub fn open(path: &Path) -> Result<File, FileFault> {
-    File::open(path).map_err(|error| Fault::from(error).at(path))
+    File::open(path).map_err(at(path))
 }
 
 /// Reads a file that is named to us, of whatever kind, up to [`MOST`] bytes.
@@ -64,14 +65,14 @@ pub fn read_trusted(path: &Path) -> Result<Option<Zeroizing<String>>, FileFault>
         return Ok(None);
     }
     let file = open(path)?;
-    let metadata = file.metadata().map_err(|error| Fault::from(error).at(path))?;
+    let metadata = file.metadata().map_err(at(path))?;
     trusted(&metadata).map_err(|fault| fault.at(path))?;
     bounded(file, path).map(Some)
 }
 
 /// An error unless this is a file, no link, that nobody else can write.
 pub fn check_trusted(path: &Path) -> Result<(), FileFault> {
-    let metadata = fs::symlink_metadata(path).map_err(|error| Fault::from(error).at(path))?;
+    let metadata = fs::symlink_metadata(path).map_err(at(path))?;
     trusted(&metadata).map_err(|fault| fault.at(path))
 }
 
@@ -117,7 +118,7 @@ fn open_ours(path: &Path) -> Result<Option<(File, Metadata)>, FileFault> {
             return Err(fault.at(path));
         }
     };
-    let metadata = file.metadata().map_err(|error| Fault::from(error).at(path))?;
+    let metadata = file.metadata().map_err(at(path))?;
     if !metadata.is_file() {
         return Err(Fault::kind_of(&metadata).at(path));
     }
@@ -132,7 +133,7 @@ fn bounded(file: File, path: &Path) -> Result<Zeroizing<String>, FileFault> {
     // Room beforehand: a growing buffer would leave copies of a secret behind.
     text.reserve(file.metadata().map_or(0, |metadata| metadata.len().min(MOST)) as usize + 1);
     let length = file.take(MOST + 1).read_to_string(&mut text);
-    match length.map_err(|error| Fault::from(error).at(path))? as u64 {
+    match length.map_err(at(path))? as u64 {
         ..=MOST => Ok(text),
         _ => Err(Fault::TooLarge.at(path)),
     }
@@ -141,19 +142,19 @@ fn bounded(file: File, path: &Path) -> Result<Zeroizing<String>, FileFault> {
 /// Makes a directory that only this user can enter, and its parents.
 fn make_directory(path: &Path) -> Result<(), FileFault> {
     let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
-    made.map_err(|error| Fault::from(error).at(path))
+    made.map_err(at(path))
 }
 
 /// A new file that only this user can read; an error if the name is taken.
 pub fn create(path: &Path) -> Result<File, FileFault> {
     let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
-    file.map_err(|error| Fault::from(error).at(path))
+    file.map_err(at(path))
 }
 
 /// Writes a whole new file that only this user can read, down to the disk.
 pub fn write(path: &Path, content: &[u8]) -> Result<(), FileFault> {
     let written = write_synced(&mut create(path)?, content);
-    written.map_err(|error| Fault::from(error).at(path))?;
+    written.map_err(at(path))?;
     sync_directory(path)
 }
 
@@ -164,7 +165,7 @@ fn write_synced(file: &mut File, content: &[u8]) -> io::Result<()> {
 
 /// Gives a file another name in the same directory, down to the disk; what had it is gone.
 pub fn rename(from: &Path, to: &Path) -> Result<(), FileFault> {
-    fs::rename(from, to).map_err(|error| Fault::from(error).at(to))?;
+    fs::rename(from, to).map_err(at(to))?;
     sync_directory(to)
 }
 
@@ -186,21 +187,18 @@ impl DirectoryLock {
             rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive)?;
             Ok(Self(file))
         });
-        opened.map_err(|error| Fault::from(error).at(directory))
+        opened.map_err(at(directory))
     }
 }
 
 /// Whether this process may make files in a directory.
 pub fn check_writable(directory: &Path) -> Result<(), FileFault> {
-    rustix::fs::access(directory, Access::WRITE_OK | Access::EXEC_OK)
-        .map_err(|error| Fault::from(io::Error::from(error)).at(directory))
+    rustix::fs::access(directory, Access::WRITE_OK | Access::EXEC_OK).map_err(at(directory))
 }
 
 /// An error if a directory lies on NFS or SMB, where locks and syncs cannot be relied on.
 pub fn check_local(directory: &Path) -> Result<(), FileFault> {
-    let kind = rustix::fs::statfs(directory)
-        .map_err(|error| Fault::from(io::Error::from(error)).at(directory))?
-        .f_type;
+    let kind = rustix::fs::statfs(directory).map_err(at(directory))?.f_type;
     // The magic numbers of statfs(2).
     let name = match kind as u32 {
         0x6969 => "NFS",
@@ -213,7 +211,7 @@ pub fn check_local(directory: &Path) -> Result<(), FileFault> {
 fn sync_directory(path: &Path) -> Result<(), FileFault> {
     let directory = parent(path);
     let synced = File::open(directory).and_then(|directory| directory.sync_all());
-    synced.map_err(|error| Fault::from(error).at(directory))
+    synced.map_err(at(directory))
 }
 
 fn parent(path: &Path) -> &Path {

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Fault, FileFault, create, exists, sync_directory};
+use super::{Fault, FileFault, create, exists, fault::at, sync_directory};
 
 /// A file that takes its name only once it is whole: written beside, synced, then renamed.
 pub struct Replacement {
@@ -39,7 +39,7 @@ impl Replacement {
 
     /// Writes more of the content.
     pub fn write(&mut self, content: &[u8]) -> Result<(), FileFault> {
-        self.file.write_all(content).map_err(|error| Fault::from(error).at(&self.path))
+        self.file.write_all(content).map_err(at(&self.path))
     }
 
     /// Takes the name, with all that was written.
@@ -52,7 +52,7 @@ impl Replacement {
                 fs::hard_link(&self.beside, &self.path)
             }
         });
-        placed.map_err(|error| Fault::from(error).at(&self.path))?;
+        placed.map_err(at(&self.path))?;
         sync_directory(&self.path)
     }
 }

@@ -136,6 +136,7 @@ impl Change<'_> {
                 entry.sha256,
             ],
         )
+        .map(|_| ())
     }
 
     /// Cuts off a key, unless that was done before; answers whether it was not.
@@ -147,14 +148,8 @@ impl Change<'_> {
         let sql = "INSERT INTO revocation (jti, at, cause, reason) VALUES (?, ?, ?, ?)
                    ON CONFLICT DO NOTHING";
         let reason = reason.map(|reason| reason.as_str());
-        let rows = self
-            .tx
-            .prepare_cached(sql)
-            .and_then(|mut query| {
-                query.execute(params![id.to_string(), revoked.at.secs(), cause, reason])
-            })
-            .map_err(|error| self.fault(error))?;
-        Ok(rows > 0)
+        let at = revoked.at.secs();
+        Ok(self.run(sql, params![id.to_string(), at, cause, reason])? > 0)
     }
 
     /// What is known about the revocation of a key by now.
@@ -164,22 +159,21 @@ impl Change<'_> {
 
     /// Notes an act that leaves trust as it was.
     pub fn audit(&self, act: &str, subject: &str) -> Result<(), StoreFault> {
-        self.run(
-            "INSERT INTO audit (at, who, act, subject) VALUES (?, ?, ?, ?)",
-            params![self.now.secs(), self.who, act, subject],
-        )
+        self.note(act, subject, None)
     }
 
     /// Notes an act that changes trust, under the next number.
     pub fn audit_trust(&self, act: &str, subject: &str) -> Result<(), StoreFault> {
         self.changes_trust.set(true);
         let next = "UPDATE trust SET seq = seq + 1 RETURNING seq";
-        let seq: i64 =
+        let seq =
             self.tx.query_row(next, (), |row| row.get(0)).map_err(|error| self.fault(error))?;
-        self.run(
-            "INSERT INTO audit (at, who, act, subject, seq) VALUES (?, ?, ?, ?, ?)",
-            params![self.now.secs(), self.who, act, subject, seq],
-        )
+        self.note(act, subject, Some(seq))
+    }
+
+    fn note(&self, act: &str, subject: &str, seq: Option<i64>) -> Result<(), StoreFault> {
+        let sql = "INSERT INTO audit (at, who, act, subject, seq) VALUES (?, ?, ?, ?, ?)";
+        self.run(sql, params![self.now.secs(), self.who, act, subject, seq]).map(|_| ())
     }
 
     /// Makes it so: on the disk when this returns.
@@ -198,11 +192,11 @@ impl Change<'_> {
         Ok(())
     }
 
-    fn run(&self, sql: &str, values: impl rusqlite::Params) -> Result<(), StoreFault> {
+    /// Runs a statement, and answers how many rows it changed.
+    fn run(&self, sql: &str, values: impl rusqlite::Params) -> Result<usize, StoreFault> {
         self.tx
             .prepare_cached(sql)
             .and_then(|mut query| query.execute(values))
-            .map(|_| ())
             .map_err(|error| self.fault(error))
     }
 

@@ -52,9 +52,7 @@ impl Store {
             }
         }
         files::check_trusted(&path)?;
-        files::check_directory(&home.config)?;
-        files::check_directory(&home.data)?;
-        files::check_local(&home.data)?;
+        check_place(home)?;
         files::check_writable(&home.data)?;
         let access = match purpose {
             Purpose::Read => OpenFlags::SQLITE_OPEN_READ_ONLY,
@@ -86,9 +84,7 @@ impl Store {
         if let Some(store) = Self::open(home, Purpose::Write)? {
             return Ok(store);
         }
-        files::check_directory(&home.config)?;
-        files::check_directory(&home.data)?;
-        files::check_local(&home.data)?;
+        check_place(home)?;
         {
             let _lock = wait_for_lock(home)?;
             // Whoever held the lock before has made it.
@@ -163,6 +159,13 @@ impl Store {
     fn damaged(&self, what: &str) -> StoreFault {
         StoreFault::Damaged { path: self.home.database(), what: what.to_owned() }
     }
+}
+
+/// An error unless what lies there is safe from others, and from the quirks of a network.
+fn check_place(home: &Home) -> Result<(), StoreFault> {
+    files::check_directory(&home.config)?;
+    files::check_directory(&home.data)?;
+    Ok(files::check_local(&home.data)?)
 }
 
 fn wait_for_lock(home: &Home) -> Result<DirectoryLock, StoreFault> {

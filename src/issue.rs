@@ -10,7 +10,7 @@ use crate::{
     signing::{Kid, ServerKey},
     store::{Change, Store, StoreFault},
     time::UnixTime,
-    verify::{Refusal, Verifier},
+    verify::{self, Refusal, Verifier},
 };
 
 /// What keys are asked for; all of them alike but for their ids.
@@ -72,19 +72,20 @@ pub fn keys(
         ring = change.ring()?;
     }
     let kid = server_key.public().kid();
+    let issued_at = after_rules(&change, request, kid)?;
     let verifier =
         Verifier { ring, issuer: request.issuer.clone(), audience: request.audience.clone() };
     let mut keys = Vec::with_capacity(request.count as usize);
     for _ in 0..request.count {
         let id = new_id(&change, entropy)?;
-        let sealed = key::seal(request.claims(id, now), &server_key, &request.prefix)?;
-        change.record(&request.entry(id, kid, now, sealed.sha256))?;
+        let sealed = key::seal(request.claims(id, issued_at), &server_key, &request.prefix)?;
+        change.record(&request.entry(id, kid, issued_at, sealed.sha256))?;
         // A key may begin later, but none is handed out that can never hold.
         let begins = request.not_before.map_or(now, |nbf| nbf.max(now));
         verifier.verify(sealed.key, Revocation::None, begins)?;
         keys.push((id, sealed.text));
     }
-    let issued = Issued { keys, kid, at: now, first_server_key };
+    let issued = Issued { keys, kid, at: issued_at, first_server_key };
     change.audit("issue", &issued.subject())?;
     request.ends_after(clock())?;
     match change.commit() {
@@ -111,6 +112,19 @@ pub fn undeliver(
     }
     change.audit_trust("undelivered", &issued.subject())?;
     change.commit()
+}
+
+/// When such keys are issued: now, or in the second behind the last one that a rule cuts off.
+fn after_rules(change: &Change<'_>, request: &Request, kid: Kid) -> Result<UnixTime, IssueFault> {
+    let now = change.now();
+    let (owner, namespaces) = (request.owner.as_ref(), &request.namespaces);
+    let rules = change.rules(now)?.into_iter();
+    let covering = rules.filter(|rule| rule.kind.has(kid, owner, namespaces));
+    let Some(last) = covering.map(|rule| rule.until).max() else { return Ok(now) };
+    match UnixTime::from_secs(last.secs() + 1) {
+        Some(next) if now.until(next) <= verify::SKEW => Ok(next),
+        Some(_) | None => Err(IssueFault::ClockBehind { now, last }),
+    }
 }
 
 /// An id that no key here ever had.
@@ -179,6 +193,13 @@ impl Request {
 pub enum IssueFault {
     /// It would never hold.
     BornDead(Refusal),
+    /// Keys that were issued later than our clock says are revoked by a rule.
+    ClockBehind {
+        /// What our clock says.
+        now: UnixTime,
+        /// The last second of which the rule revokes keys.
+        last: UnixTime,
+    },
     /// The dice draw the same ids again and again.
     DiceRepeat,
     /// The ring has no server key that signs.

@@ -75,6 +75,11 @@ impl KeyRing {
         self.0.iter().find(|key| key.public.kid() == kid)
     }
 
+    /// All of them, in no order that means anything.
+    pub fn keys(&self) -> &[RingKey] {
+        &self.0
+    }
+
     /// Whether no server key was ever used here.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

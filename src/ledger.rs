@@ -1,4 +1,4 @@
-//! The ledger: what is remembered of every key that was handed out. Never a key.
+//! The ledger: what is remembered of every key that was handed out, and of every act. Never a key.
 
 use std::{fmt, str::FromStr};
 
@@ -6,6 +6,7 @@ use crate::{
     key::{KeyId, Party},
     label::Label,
     namespace::{Namespace, Namespaces},
+    revocations::{Kind, Revoked},
     scope::Scope,
     signing::Kid,
     time::UnixTime,
@@ -43,10 +44,10 @@ pub struct Listed {
     pub entry: Entry,
     /// How the key stands.
     pub state: State,
-    /// Since when it is cut off.
-    pub revoked_at: Option<UnixTime>,
-    /// Why it was cut off, if somebody said.
-    pub reason: Option<Label>,
+    /// When it ends, at the latest: by itself, or with the overlap of its server key.
+    pub ends_at: Option<UnixTime>,
+    /// That it was cut off, and why.
+    pub revoked: Option<Revoked>,
 }
 
 /// How a key stands: the first of these that applies.
@@ -108,22 +109,54 @@ impl FromStr for State {
 }
 
 /// Which entries are asked for: all that pass every filter, newest first.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Filter {
     /// In one of these states.
     pub states: Vec<State>,
     /// Opening this namespace, `*` included.
-    pub namespace: Option<Namespace>,
-    /// Belonging to them.
-    pub owner: Option<Party>,
+    pub opens: Option<Namespace>,
+    /// Of this kind.
+    pub kind: Kind,
     /// With a name of this shape: `*`, `?` and `[…]` as in a shell.
     pub name: Option<String>,
+    /// Issued at this moment or before.
+    pub issued_by: Option<UnixTime>,
     /// Ending at this moment or before.
     pub ends_by: Option<UnixTime>,
+    /// Ending after this moment, or never.
+    pub outlives: Option<UnixTime>,
     /// Older than this key.
     pub after: Option<KeyId>,
     /// At most this many.
     pub limit: Option<u32>,
+}
+
+/// One act that was noted.
+#[derive(Clone, Debug)]
+pub struct Act {
+    /// Its number among all acts.
+    pub n: i64,
+    /// When.
+    pub at: UnixTime,
+    /// By whom.
+    pub who: Label,
+    /// What was done.
+    pub act: Label,
+    /// To what.
+    pub subject: Label,
+    /// The number of the change of trust that it was, if it was one.
+    pub seq: Option<i64>,
+}
+
+/// Keys that may still work, of one owner and for the same namespaces.
+#[derive(Clone, Debug)]
+pub struct Holding {
+    /// What they open.
+    pub namespaces: Namespaces,
+    /// Who they belong to.
+    pub owner: Option<Party>,
+    /// How many.
+    pub keys: u64,
 }
 
 /// How many keys stand how.
@@ -133,6 +166,8 @@ pub struct Tally {
     counts: [u64; State::ALL.len()],
     /// Active ones that end soon.
     pub expiring: u64,
+    /// Those that may still work, and would live longer than the overlap of their server key.
+    pub outliving: u64,
 }
 
 impl Tally {

@@ -13,7 +13,8 @@
 //! store config                    what is kept
 //! files                           modes, owners, bounded reads, whole writes
 //! verify                          may this key do this, now?
-//! keyring ledger revocations      which server keys count; what was handed out; what was cut off
+//! ledger                          what was handed out, and what was done
+//! keyring revocations             which server keys count; what was cut off
 //! key                             what a key says and how it is written
 //! namespace scope signing time label    words
 //! json                            one spelling

@@ -180,16 +180,27 @@ impl Span {
     /// The moment this long after `start`, same time of day, clamped to the end of the month;
     /// none past the year 9999.
     pub fn after(self, start: UnixTime) -> Option<UnixTime> {
+        let (months, seconds) = self.parts()?;
+        let end = start.calendar().checked_add_months(months)?.checked_add_signed(seconds)?;
+        UnixTime::from_secs(end.timestamp())
+    }
+
+    /// The moment this long before `end`, same time of day, clamped to the end of the month;
+    /// none before 1970.
+    pub fn before(self, end: UnixTime) -> Option<UnixTime> {
+        let (months, seconds) = self.parts()?;
+        let start = end.calendar().checked_sub_months(months)?.checked_sub_signed(seconds)?;
+        UnixTime::from_secs(start.timestamp())
+    }
+
+    /// The calendar's part of it, and the clock's.
+    fn parts(self) -> Option<(Months, TimeDelta)> {
         let [years, months, ..] = self.0;
         let months = years.checked_mul(12)?.checked_add(months)?;
         let seconds = UNITS.iter().zip(self.0).try_fold(0_i64, |sum, ((_, unit), count)| {
             sum.checked_add(i64::try_from(count).ok()?.checked_mul(unit.unwrap_or(0))?)
         })?;
-        let end = start
-            .calendar()
-            .checked_add_months(Months::new(u32::try_from(months).ok()?))?
-            .checked_add_signed(TimeDelta::try_seconds(seconds)?)?;
-        UnixTime::from_secs(end.timestamp())
+        Some((Months::new(u32::try_from(months).ok()?), TimeDelta::try_seconds(seconds)?))
     }
 }
 
@@ -233,7 +244,7 @@ impl fmt::Display for Span {
     }
 }
 
-/// A moment as people give it: an instant, or a span from now.
+/// A moment as people give it: an instant, or a span from now, or back from now.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Moment {
     /// That instant.
@@ -248,6 +259,14 @@ impl Moment {
         match self {
             Moment::At(at) => Ok(at),
             Moment::In(span) => span.after(now).ok_or(NotATime::OutOfRange),
+        }
+    }
+
+    /// Which instant that is for a question about the past: a span is told back from now.
+    pub fn back(self, now: UnixTime) -> Result<UnixTime, NotATime> {
+        match self {
+            Moment::At(at) => Ok(at),
+            Moment::In(span) => span.before(now).ok_or(NotATime::OutOfRange),
         }
     }
 }
@@ -317,6 +336,11 @@ impl fmt::Display for Lifetime {
 pub enum NotATime {
     /// A number without a unit.
     BareNumber,
+    /// Still to come.
+    Future {
+        /// The moment that was given.
+        at: UnixTime,
+    },
     /// The calendar or the clock has no such moment.
     NoSuchMoment,
     /// A unit twice, or a larger one after a smaller.

@@ -289,4 +289,4 @@ impl Refusal {
 }
 
 /// How far ahead of our clock another may have signed, in seconds.
-const SKEW: u64 = 60;
+pub const SKEW: u64 = 60;

@@ -29,6 +29,8 @@ pub struct World<'w> {
     pub stdout: &'w mut dyn Write,
     /// Standard error: what is said about the answer.
     pub stderr: &'w mut dyn Write,
+    /// Whether standard input is a terminal.
+    pub stdin_is_terminal: bool,
     /// Whether standard output was closed before we began.
     pub stdout_is_closed: bool,
     /// Whether standard output is a terminal.
@@ -50,6 +52,7 @@ pub fn real<T>(act: impl FnOnce(&mut World<'_>) -> T) -> Option<T> {
         },
         env: &|name| std::env::var_os(name),
         who: who(),
+        stdin_is_terminal: stdin.is_terminal(),
         stdout_is_closed: files::was_closed(&stdout),
         stdout_is_terminal: stdout.is_terminal(),
         stderr_is_terminal: stderr.is_terminal(),
@@ -107,6 +110,16 @@ impl World<'_> {
     pub fn remark(&mut self, text: &str) -> io::Result<()> {
         self.stderr.write_all(text.as_bytes())?;
         self.stderr.flush()
+    }
+
+    /// What somebody types, up to the end of the line. No more is read than that.
+    pub fn line(&mut self) -> io::Result<String> {
+        const MOST: usize = 1000;
+        let (mut line, mut byte) = (vec![], [0]);
+        while line.len() < MOST && self.stdin.read(&mut byte)? > 0 && byte != *b"\n" {
+            line.extend(byte);
+        }
+        Ok(String::from_utf8_lossy(&line).into_owned())
     }
 
     /// Whether a variable is set to something.

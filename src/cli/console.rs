@@ -135,6 +135,31 @@ impl<'c, 'w> Console<'c, 'w> {
         if self.world.stderr_is_terminal { self.say(format!("{line}\n")) } else { Ok(()) }
     }
 
+    /// Whether somebody is there to be asked.
+    pub(super) fn can_ask(&self) -> bool {
+        self.world.stdin_is_terminal && self.world.stderr_is_terminal
+    }
+
+    /// Shows a person what is at stake, and goes on once they type `y`; an error otherwise.
+    pub(super) fn confirm(&mut self, stake: &str, question: &str) -> Result<(), Error> {
+        self.ask(&format!("{stake}{question} [y/N] "), &["y", "yes"])
+    }
+
+    /// The same for what cannot be undone: they have to type a word.
+    pub(super) fn confirm_by(&mut self, stake: &str, word: &str) -> Result<(), Error> {
+        self.ask(&format!("{stake}type {word} to go on: "), &[word])
+    }
+
+    fn ask(&mut self, question: &str, expected: &[&str]) -> Result<(), Error> {
+        self.world.remark(question).map_err(Error::Output)?;
+        let typed = self.world.line().map_err(Error::Input)?;
+        self.world.waited();
+        match expected.contains(&typed.trim()) {
+            true => Ok(()),
+            false => Err(Error::NotConfirmed),
+        }
+    }
+
     fn say(&mut self, text: String) -> Result<(), Error> {
         if self.manner.quiet || text.is_empty() {
             return Ok(());
@@ -185,8 +210,12 @@ impl<'c, 'w> Console<'c, 'w> {
 
     /// A hint beside an answer.
     pub(super) fn hint(&mut self, hint: &str) -> Result<(), Error> {
-        let coloured = self.colours(self.world.stderr_is_terminal);
-        self.say(format!("msb: {}: {hint}\n", painted(coloured, Tone::Mind, "hint")))
+        self.say(format!("msb: {}: {hint}\n", self.paint_remark(Tone::Mind, "hint")))
+    }
+
+    /// The text in its colour, where remarks are coloured.
+    pub(super) fn paint_remark(&self, tone: Tone, text: &str) -> String {
+        painted(self.colours(self.world.stderr_is_terminal), tone, text)
     }
 
     /// The text in its colour, where the answer is coloured.

@@ -1,6 +1,5 @@
 //! `msb server list`: who holds what.
 
-use comfy_table::{ContentArrangement, Table, presets};
 use serde::Serialize;
 
 use super::{
@@ -13,6 +12,7 @@ use crate::{
     key::{KeyId, Party},
     ledger::{Filter, Listed, State},
     namespace::Namespace,
+    revocations::Kind,
     time::{NotATime, Span},
 };
 
@@ -69,13 +69,14 @@ pub(super) fn run(args: Args, console: &mut Console<'_, '_>) -> Result<Exit, Err
             (None, []) => State::LIVE.to_vec(),
             (None, states) => states.iter().flat_map(|States(states)| states.clone()).collect(),
         },
-        namespace: args.namespace,
-        owner: args.owner,
+        opens: args.namespace,
+        kind: Kind { owner: args.owner, ..Kind::default() },
         name: args.name,
         ends_by,
         after: args.after,
         // One more than asked for tells whether there are more.
         limit: (args.limit > 0).then(|| args.limit.saturating_add(1)),
+        ..Filter::default()
     };
     let mut keys = match console.store()? {
         Some(store) => {
@@ -107,21 +108,8 @@ fn tell(keys: &[Listed], next: Option<KeyId>, console: &mut Console<'_, '_>) -> 
         return console
             .answer_json("msb.list/1", &Answer { keys, next: next.map(|id| id.to_string()) });
     }
-    if console.answers_a_person() && !keys.is_empty() {
-        let mut table = Table::new();
-        table
-            .load_style(presets::NOTHING)
-            .set_content_arrangement(ContentArrangement::Disabled)
-            .set_header(["ID", "STATE", "NAMESPACES", "SCOPE", "OWNER", "NAME", "ISSUED", "ENDS"]);
-        table.add_rows(keys.iter().map(row::cells));
-        for column in table.column_iter_mut() {
-            column.set_padding((0, 2));
-        }
-        console.answer(&format!("{}\n", table.trim_fmt()))?;
-    } else {
-        let lines = keys.iter().map(|listed| row::cells(listed).join("\t") + "\n");
-        console.answer(&lines.collect::<String>())?;
-    }
+    let text = row::table(row::HEADING, keys.iter().map(row::cells), console.answers_a_person());
+    console.answer(&text)?;
     let told = match (keys.len(), next) {
         (_, Some(id)) => format!("there are more: --after {id}"),
         (0, None) => "no keys".to_owned(),

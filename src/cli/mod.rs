@@ -1,5 +1,6 @@
 //! The command line: parse, call, print. A file for each command.
 
+mod audit;
 mod console;
 mod inspect;
 mod keygen;
@@ -78,6 +79,8 @@ enum Server {
     /// Look after the server key
     #[command(subcommand)]
     Key(server_key::Command),
+    /// Tell who did what
+    Audit(audit::Args),
 }
 
 /// Runs one command; the answer is what the process ends with.
@@ -100,6 +103,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>, world: &mut World<'_>) -> E
         Command::Server(Server::Revoke(args)) => revoke::run(args, &mut console),
         Command::Server(Server::Status(args)) => status::run(args, &mut console),
         Command::Server(Server::Key(command)) => server_key::run(command, &mut console),
+        Command::Server(Server::Audit(args)) => audit::run(args, &mut console),
         Command::Verify(args) => verify::run(args, &mut console),
         Command::Inspect(args) => inspect::run(args, &mut console),
     };

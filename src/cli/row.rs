@@ -1,5 +1,6 @@
 //! One key as `list` and `show` tell it.
 
+use comfy_table::{ContentArrangement, Table, presets};
 use serde::Serialize;
 
 use crate::{error::Error, label::Label, ledger::Listed, store::Store, time::UnixTime};
@@ -34,7 +35,7 @@ impl From<&Listed> for Row {
             expires_at: text(&entry.expires_at),
             last_used: None,
             state: listed.state.word(),
-            reason: text(&listed.reason),
+            reason: text(&listed.revoked.as_ref().and_then(|revoked| revoked.cause.reason())),
         }
     }
 }
@@ -57,8 +58,39 @@ pub(super) fn cells(listed: &Listed) -> [String; 8] {
         or_dash(text(&entry.owner)),
         or_dash(text(&entry.name)),
         entry.issued_at.to_string(),
-        or_dash(text(&entry.expires_at)),
+        or_dash(text(&listed.ends_at)),
     ]
+}
+
+/// Lines of cells: a table with a heading for a person, else a line of tab-separated cells each.
+pub(super) fn table<const N: usize>(
+    heading: [&str; N],
+    rows: impl Iterator<Item = [String; N]>,
+    for_a_person: bool,
+) -> String {
+    let mut rows = rows.peekable();
+    if !for_a_person || rows.peek().is_none() {
+        return rows.map(|cells| cells.join("\t") + "\n").collect();
+    }
+    let mut table = Table::new();
+    table
+        .load_style(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Disabled)
+        .set_header(heading)
+        .add_rows(rows);
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
+    format!("{}\n", table.trim_fmt())
+}
+
+/// Some of many keys, and how many more there are.
+pub(super) fn some(first: &[Listed], count: u64, for_a_person: bool) -> String {
+    let rows = table(HEADING, first.iter().map(cells), for_a_person);
+    match count.saturating_sub(first.len() as u64) {
+        0 => rows,
+        more => format!("{rows}and {more} more\n"),
+    }
 }
 
 /// What people call a key, behind its id.
@@ -84,3 +116,7 @@ pub(super) fn lines<const N: usize>(lines: [(&str, Option<String>); N]) -> Strin
     let known = lines.into_iter().filter_map(|(name, value)| Some((name, value?)));
     known.map(|(name, value)| format!("{name:<12}{value}\n")).collect()
 }
+
+/// What stands above the cells of keys.
+pub(super) const HEADING: [&str; 8] =
+    ["ID", "STATE", "NAMESPACES", "SCOPE", "OWNER", "NAME", "ISSUED", "ENDS"];

@@ -9,6 +9,7 @@ use super::{
 use crate::{
     error::{Error, Exit},
     ledger::Listed,
+    revocations::{Cause, Revoked},
     time::{Told, UnixTime},
 };
 
@@ -38,6 +39,7 @@ pub(super) fn run(args: Args, console: &mut Console<'_, '_>) -> Result<Exit, Err
 fn described(listed: &Listed, now: UnixTime) -> String {
     let entry = &listed.entry;
     let told = |at| Told { at, now }.to_string();
+    let revoked = listed.revoked.as_ref();
     row::lines([
         ("id", Some(entry.id.to_string())),
         ("state", Some(listed.state.to_string())),
@@ -47,12 +49,26 @@ fn described(listed: &Listed, now: UnixTime) -> String {
         ("scope", entry.scope.claim()),
         ("issued", Some(told(entry.issued_at))),
         ("begins", entry.not_before.map(told)),
-        ("ends", Some(entry.expires_at.map_or("never".to_owned(), told))),
-        ("cut off", listed.revoked_at.map(told)),
-        ("reason", row::text(&listed.reason)),
-        ("server key", Some(entry.kid.to_string())),
+        ("ends", Some(listed.ends_at.map_or("never".to_owned(), told))),
+        ("cut off", revoked.map(|revoked| told(revoked.at))),
+        ("with", revoked.and_then(with)),
+        ("reason", row::text(&revoked.and_then(|revoked| revoked.cause.reason()))),
+        ("server key", Some(format!("{}{}", entry.kid, retired(listed)))),
         ("sha256", Some(hex(&entry.sha256))),
     ])
+}
+
+/// What was cut off with it, if it was a kind of keys.
+fn with(revoked: &Revoked) -> Option<String> {
+    match &revoked.cause {
+        Cause::Rule(kind, _) => Some(kind.told()),
+        Cause::Operator(_) | Cause::Undelivered => None,
+    }
+}
+
+/// That the server key of a key ends before the key would.
+fn retired(listed: &Listed) -> &'static str {
+    if listed.ends_at == listed.entry.expires_at { "" } else { ", retired: the key ends with it" }
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -73,7 +89,7 @@ impl From<&Listed> for Answer {
         Self {
             row: Row::from(listed),
             not_before: row::text(&listed.entry.not_before),
-            revoked_at: row::text(&listed.revoked_at),
+            revoked_at: listed.revoked.as_ref().map(|revoked| revoked.at.to_string()),
             sha256: hex(&listed.entry.sha256),
         }
     }

@@ -7,9 +7,11 @@ use crate::{
     config::Config,
     error::{Error, Exit},
     files::Home,
+    keyring::{KeyRing, Standing},
     ledger::{State, Tally},
     store::{KeyFile, Purpose, Store, StoreFault},
     time::{Span, UnixTime},
+    verify::SKEW,
 };
 
 /// Tell how things stand
@@ -55,7 +57,18 @@ fn look(home: &Home, now: UnixTime, status: &mut Status) -> Result<(), StoreFaul
         return Ok(());
     };
     let ring = store.ring()?;
-    let keys = Keys::from(store.tally(now, soon)?);
+    let tally = store.tally(now, soon)?;
+    if tally.outliving > 0 {
+        status.attention.push(outlives_overlap(tally.outliving, &ring, now));
+    }
+    if let Some(ahead) = store.latest()?.filter(|latest| now.until(*latest) > SKEW) {
+        status.attention.push(Attention {
+            code: "clock_behind",
+            message: format!("the clock says {now}, and something was done at {ahead}"),
+            hint: Some("set the clock: keys issued now may be revoked already".to_owned()),
+        });
+    }
+    let keys = Keys::from(tally);
     if keys.expiring > 0 {
         let keys_end = if keys.expiring == 1 { "key ends" } else { "keys end" };
         status.attention.push(Attention {
@@ -90,6 +103,24 @@ fn look(home: &Home, now: UnixTime, status: &mut Status) -> Result<(), StoreFaul
         }
     }
     Ok(())
+}
+
+/// Keys that end with the server key that signed them, and would live longer.
+fn outlives_overlap(keys: u64, ring: &KeyRing, now: UnixTime) -> Attention {
+    let untils = ring.keys().iter().filter_map(|key| match key.standing {
+        Standing::Retired { until, .. } if now < until => Some(until),
+        Standing::Retired { .. }
+        | Standing::Dead { .. }
+        | Standing::Published
+        | Standing::Signing { .. } => None,
+    });
+    let (until, keys_end) = (untils.max(), if keys == 1 { "key ends" } else { "keys end" });
+    let days = until.map_or(0, |until| now.until(until).div_ceil(86_400));
+    Attention {
+        code: "outlives_overlap",
+        message: format!("{keys} {keys_end} early, with the overlap of the server key"),
+        hint: Some(format!("run `msb server list --expiring {days}d`, and hand out new ones")),
+    }
 }
 
 fn no_server_key() -> Attention {

@@ -128,7 +128,7 @@ impl Trust {
         };
         let (kid, claims) = (key.kid(), key.claims().clone());
         let revocation = match &self.store {
-            Some(store) => store.revocation(claims.jti)?,
+            Some(store) => store.revocation(&key)?,
             None => Revocation::NotChecked,
         };
         let revocation_checked = revocation != Revocation::NotChecked;

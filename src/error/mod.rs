@@ -13,8 +13,9 @@ use crate::{
     issue::IssueFault,
     key::{KeyId, Unsealable},
     label::{Label, Shown},
-    signing::{NotAJwk, NotAPem},
+    signing::{Kid, NotAJwk, NotAPem},
     store::StoreFault,
+    time::UnixTime,
     verify::Refusal,
 };
 
@@ -92,6 +93,11 @@ pub enum Error {
         /// Why.
         why: NotAJwk,
     },
+    /// The server key that signs is not the one that was shown.
+    Moved {
+        /// Which one signs by now, if any.
+        kid: Option<Kid>,
+    },
     /// No directory for this user.
     NoHome,
     /// No key was given to look at.
@@ -101,6 +107,8 @@ pub enum Error {
         /// Where it would be.
         home: String,
     },
+    /// Somebody was asked, and did not say yes.
+    NotConfirmed,
     /// Standard output was closed before there was anything to say.
     Nowhere,
     /// There is no such key.
@@ -126,8 +134,22 @@ pub enum Error {
         /// Why.
         why: NotAPem,
     },
+    /// A server key that was retired or reset is to sign again.
+    Past {
+        /// Which one.
+        kid: Kid,
+        /// When it ceased to sign.
+        at: UnixTime,
+    },
     /// A key that was given does not hold.
     Refused(Refusal),
+    /// A file that is to hold a server key holds none.
+    ServerKeyPem {
+        /// The file.
+        path: String,
+        /// Why.
+        why: NotAPem,
+    },
     /// What is kept cannot be read or changed.
     Store(StoreFault),
     /// Keys could not be handed out, and are cut off.
@@ -162,18 +184,24 @@ impl Error {
     /// What the process ends with.
     pub fn exit(&self) -> Exit {
         match self {
-            Error::Ambiguous { .. } => Exit::Refused,
+            Error::Ambiguous { .. }
+            | Error::Moved { .. }
+            | Error::NotConfirmed
+            | Error::Past { .. } => Exit::Refused,
             Error::Config(fault) => storage::config_exit(fault),
             Error::Create(fault) => storage::create_exit(fault),
             Error::File(fault) => storage::file_exit(fault),
             Error::Issue(fault) => match fault {
-                IssueFault::BornDead(_) => Exit::Refused,
+                IssueFault::BornDead(_) | IssueFault::ClockBehind { .. } => Exit::Refused,
                 IssueFault::DiceRepeat => Exit::Failed,
                 IssueFault::NothingSigns => Exit::NoServerKey,
                 IssueFault::Store(fault) => storage::store_exit(fault),
                 IssueFault::Unsealable(_) => Exit::Usage,
             },
-            Error::Input(_) | Error::Jwks { .. } | Error::Pem { .. } => Exit::BadData,
+            Error::Input(_)
+            | Error::Jwks { .. }
+            | Error::Pem { .. }
+            | Error::ServerKeyPem { .. } => Exit::BadData,
             Error::NoHome => Exit::Configuration,
             Error::NoKeyGiven | Error::Usage { .. } => Exit::Usage,
             Error::NoServerKey { .. } => Exit::NoServerKey,
@@ -218,6 +246,14 @@ impl Error {
         }
     }
 
+    /// The same error of a command that was done before its answer could not be written.
+    pub fn after(self, done: &'static str) -> Self {
+        match self {
+            Error::Output(output) => Error::Untold { done, output },
+            other => other,
+        }
+    }
+
     /// Whether nobody is left to read what we would say.
     pub fn is_closed_pipe(&self) -> bool {
         matches!(self, Error::Output(error) | Error::Untold { output: error, .. }
@@ -241,7 +277,9 @@ impl Error {
             Error::Create(fault) | Error::File(fault) => storage::file_hint(fault),
             Error::Issue(fault) => match fault {
                 IssueFault::BornDead(refusal) => Some(refusal.hint()),
-                IssueFault::DiceRepeat | IssueFault::NothingSigns => None,
+                IssueFault::ClockBehind { .. } => Some("set the clock, or wait".to_owned()),
+                IssueFault::DiceRepeat => None,
+                IssueFault::NothingSigns => Some("run `msb server key reset`".to_owned()),
                 IssueFault::Store(fault) => storage::store_hint(fault),
                 IssueFault::Unsealable(Unsealable::TooLong { .. }) => {
                     Some("ask for fewer namespaces or scope words".to_owned())
@@ -252,6 +290,7 @@ impl Error {
             },
             Error::Input(_) | Error::Output(_) | Error::Untold { .. } => None,
             Error::Jwks { why, .. } => Some(words::jwks_hint(*why).to_owned()),
+            Error::Moved { .. } => Some("look again with `msb server status`".to_owned()),
             Error::NoHome => Some("set HOME, or name a directory with `--home`".to_owned()),
             Error::NoKeyGiven => Some(
                 "give KEY, `-` for standard input, `--key-file`, or set MSB_API_KEY".to_owned(),
@@ -259,13 +298,18 @@ impl Error {
             Error::NoServerKey { .. } => {
                 Some("run `msb server keygen` to make one, or verify with `--jwks`".to_owned())
             }
+            Error::NotConfirmed => Some("nothing was changed; `-y` asks nothing".to_owned()),
             Error::NotFound { .. } => Some("run `msb server list --state all`".to_owned()),
             Error::NotRevoked { ids, .. } => {
                 Some(format!("run `msb server revoke {}`", joined(ids)))
             }
             Error::Nowhere => Some("open it, or write to a file with `-o FILE`".to_owned()),
+            Error::Past { .. } => Some("make another with `msb server key rotate`".to_owned()),
             Error::Pem { why, .. } => Some(words::pem_hint(*why).to_owned()),
             Error::Refused(refusal) => Some(refusal.hint()),
+            Error::ServerKeyPem { .. } => {
+                Some("give an Ed25519 private key as OpenSSL writes it: PKCS#8 PEM".to_owned())
+            }
             Error::Store(fault) => storage::store_hint(fault),
             Error::Undelivered { .. } => Some("run it again: nobody has that key".to_owned()),
             Error::Usage { hint, .. } => Some(hint.clone()),
@@ -283,6 +327,10 @@ impl fmt::Display for Error {
             Error::Create(fault) | Error::File(fault) => fault.fmt(f),
             Error::Issue(fault) => match fault {
                 IssueFault::BornDead(refusal) => write!(f, "the key would never hold: {refusal}"),
+                IssueFault::ClockBehind { now, last } => write!(
+                    f,
+                    "the clock is behind: it says {now}, and such keys are revoked up to {last}"
+                ),
                 IssueFault::DiceRepeat => {
                     f.write_str("the random number generator of this system repeats itself")
                 }
@@ -292,16 +340,28 @@ impl fmt::Display for Error {
             },
             Error::Input(error) => write!(f, "standard input could not be read: {}", plain(error)),
             Error::Jwks { path, why } => write!(f, "{} {why}", Shown(path)),
+            Error::Moved { kid: Some(kid) } => {
+                write!(f, "the server key was changed meanwhile: {kid} signs now")
+            }
+            Error::Moved { kid: None } => {
+                f.write_str("the server key was changed meanwhile: none signs now")
+            }
             Error::NoHome => f.write_str("this user has no home directory"),
             Error::NoKeyGiven => f.write_str("no key was given"),
             Error::NoServerKey { home } => write!(f, "no server key in {}", Shown(home)),
+            Error::NotConfirmed => f.write_str("not confirmed"),
             Error::NotFound { text } => write!(f, "no key `{}`", short(text)),
             Error::Nowhere => f.write_str("standard output is closed"),
             Error::NotRevoked { ids, output, store } => {
                 write!(f, "{output}; then {store}; NOT revoked: {}", joined(ids))
             }
             Error::Output(error) => write!(f, "output could not be written: {}", plain(error)),
-            Error::Pem { path, why } => write!(f, "{} {why}", Shown(path)),
+            Error::Past { kid, at } => {
+                write!(f, "server key {kid} ceased to sign at {at} and does not sign again")
+            }
+            Error::Pem { path, why } | Error::ServerKeyPem { path, why } => {
+                write!(f, "{} {why}", Shown(path))
+            }
             Error::Refused(Refusal::Malformed(why)) => write!(f, "the key is malformed: {why}"),
             Error::Refused(refusal) => refusal.fmt(f),
             Error::Store(fault) => fault.fmt(f),

@@ -3,7 +3,12 @@
 use std::fmt;
 
 use super::Exit;
-use crate::{key::Malformed, namespace::Namespaces, revocations::Cause, verify::Refusal};
+use crate::{
+    key::Malformed,
+    namespace::Namespaces,
+    revocations::{Cause, Revoked},
+    verify::Refusal,
+};
 
 /// What `verify` ends with for this verdict.
 pub fn verdict_exit(refusal: &Refusal) -> Exit {
@@ -27,15 +32,18 @@ impl fmt::Display for Refusal {
             Refusal::Expired { at } => write!(f, "the key ended at {at}"),
             Refusal::Malformed(malformed) => malformed.fmt(f),
             Refusal::NotYetValid { from } => write!(f, "the key begins at {from}"),
-            Refusal::Revoked { id, revoked } => match &revoked.cause {
-                Cause::Operator(None) => write!(f, "key {id} was revoked at {}", revoked.at),
-                Cause::Operator(Some(reason)) => {
-                    write!(f, "key {id} was revoked at {}: {reason}", revoked.at)
+            Refusal::Revoked { id, revoked: Revoked { at, cause } } => {
+                match cause {
+                    Cause::Operator(_) => write!(f, "key {id} was revoked at {at}")?,
+                    Cause::Rule(kind, _) => {
+                        write!(f, "key {id} was revoked at {at} with {}", kind.told())?;
+                    }
+                    Cause::Undelivered => {
+                        write!(f, "key {id} could not be handed out at {at} and is dead")?;
+                    }
                 }
-                Cause::Undelivered => {
-                    write!(f, "key {id} could not be handed out at {} and is dead", revoked.at)
-                }
-            },
+                cause.reason().map_or(Ok(()), |reason| write!(f, ": {reason}"))
+            }
             Refusal::ServerKeyReset { kid, at } => write!(f, "server key {kid} was reset at {at}"),
             Refusal::UnknownServerKey { kid } => write!(f, "no server key {kid} is known here"),
             Refusal::WrongAudience { expected: Some(expected) } => {

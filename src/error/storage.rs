@@ -123,16 +123,22 @@ pub(super) fn store_hint(fault: &StoreFault) -> Option<String> {
         StoreFault::Full { .. } => Some("make room, then try again".to_owned()),
         StoreFault::Gone { .. } | StoreFault::Sql { .. } => None,
         StoreFault::KeyFileMissing { path } => {
-            Some(format!("restore {} from a backup; verifying goes on without it", shown(path)))
+            let path = shown(path);
+            Some(format!(
+                "restore {path} from a backup, or run `msb server key rotate`; verifying goes on"
+            ))
         }
-        StoreFault::KeyFileStrange { database, .. } => Some(restore(database)),
-        StoreFault::RevocationsLost { left, database } => Some(format!(
-            "{}; without a backup every key so far is lost: move {} away and begin anew",
+        StoreFault::KeyFileStrange { path, database } => Some(format!(
+            "{}; or `msb server key reset`, or `msb server key import {}`",
             restore(database),
-            shown(left)
+            shown(path)
+        )),
+        StoreFault::RevocationsLost { database, .. } => Some(format!(
+            "{}; or `msb server key reset`, or `msb server key import`",
+            restore(database),
         )),
         StoreFault::KeyFileUnreadable { path, .. } => {
-            Some(format!("restore {} from a backup", shown(path)))
+            Some(format!("restore {} from a backup, or run `msb server key reset`", shown(path)))
         }
         StoreFault::OtherVersion { .. } => {
             Some("use the msb that wrote it, or a newer one".to_owned())
@@ -172,8 +178,8 @@ impl fmt::Display for StoreFault {
                 shown(database)
             ),
             StoreFault::KeyFileUnreadable { path, why } => write!(f, "{} {why}", shown(path)),
-            StoreFault::OtherVersion { path, version } => {
-                write!(f, "{} has version {version}, and this msb knows 1", shown(path))
+            StoreFault::OtherVersion { path, version, known } => {
+                write!(f, "{} has version {version}, and this msb knows {known}", shown(path))
             }
             StoreFault::RevocationsLost { left, database } => write!(
                 f,

@@ -93,6 +93,7 @@ impl fmt::Display for NotATime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             NotATime::BareNumber => "a number needs a unit",
+            NotATime::Future { at } => return write!(f, "{at} is still to come"),
             NotATime::NoSuchMoment => "the calendar has no such moment",
             NotATime::Order => "units go from large to small, each once",
             NotATime::OutOfRange => "it lies past the year 9999, or before 1970",

@@ -67,6 +67,16 @@ impl Home {
         self.data.join("msb.db-wal")
     }
 
+    /// Moves away what is left of the log of a database that is lost: it would be mixed into a
+    /// new one.
+    pub fn set_aside_database_log(&self) -> Result<(), FileFault> {
+        super::remove(&self.data.join("msb.db-shm"))?;
+        match super::rename(&self.database_log(), &self.data.join("msb.db-wal.lost")) {
+            Err(fault) if fault.is_not_found() => Ok(()),
+            moved => moved,
+        }
+    }
+
     /// Makes both directories, for this user only.
     pub fn make(&self) -> Result<(), FileFault> {
         make_directory(&self.config)?;

@@ -163,6 +163,16 @@ fn write_synced(file: &mut File, content: &[u8]) -> io::Result<()> {
     file.sync_all()
 }
 
+/// An error if a name is taken by what a rename cannot replace.
+pub fn check_replaceable(path: &Path) -> Result<(), FileFault> {
+    match fs::symlink_metadata(path) {
+        Ok(metadata) if metadata.is_dir() => Err(Fault::NotAFile.at(path)),
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(Fault::from(error).at(path)),
+    }
+}
+
 /// Gives a file another name in the same directory, down to the disk; what had it is gone.
 pub fn rename(from: &Path, to: &Path) -> Result<(), FileFault> {
     fs::rename(from, to).map_err(at(to))?;

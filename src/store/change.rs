@@ -4,49 +4,24 @@ use std::{cell::Cell, time::Duration};
 
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
-use super::{
-    PATIENCE, Store, StoreFault,
-    trust::{self, Found},
-};
+use super::{PATIENCE, Store, StoreFault, succession::Staged, trust};
 use crate::{
     files::{self, Home},
     key::KeyId,
     keyring::KeyRing,
     ledger::Entry,
-    revocations::{Cause, Revocation, Revoked},
-    signing::{Kid, PublicKey, ServerKey},
+    revocations::{Cause, Revocation, Revoked, Rule},
     time::UnixTime,
 };
 
 /// A change that nobody sees until it is committed, and that is undone when dropped.
 pub struct Change<'s> {
-    store: &'s Store,
+    pub(super) store: &'s Store,
     tx: Transaction<'s>,
     who: &'s str,
     now: UnixTime,
-    staged: Option<Staged<'s>>,
+    pub(super) staged: Option<Staged<'s>>,
     changes_trust: Cell<bool>,
-}
-
-/// The file of a server key that the ring does not know yet. It goes when the change does.
-struct Staged<'s> {
-    home: &'s Home,
-    kid: Kid,
-}
-
-impl Staged<'_> {
-    fn keep(self) -> Kid {
-        let kid = self.kid;
-        std::mem::forget(self);
-        kid
-    }
-}
-
-impl Drop for Staged<'_> {
-    fn drop(&mut self) {
-        // Where this is not reached, because the process was killed, the next first key sweeps.
-        let _ = files::remove(&self.home.staged_server_key(self.kid));
-    }
 }
 
 impl Store {
@@ -74,38 +49,6 @@ impl Change<'_> {
     /// The key ring, as no other process can change it now.
     pub fn ring(&self) -> Result<KeyRing, StoreFault> {
         self.store.ring()
-    }
-
-    /// The server key that signs, from its file; finishes the rename of an interrupted command.
-    pub fn server_key(&self, signing: &PublicKey) -> Result<ServerKey, StoreFault> {
-        match trust::find_server_key(&self.store.home, signing)? {
-            Found::InPlace(server_key) => Ok(server_key),
-            Found::Staged(server_key) => {
-                trust::place_server_key(&self.store.home, signing.kid())?;
-                Ok(server_key)
-            }
-        }
-    }
-
-    /// Puts the first server key into an empty ring. Its file waits under another name until the
-    /// commit, which is the moment: before it there is no key, after it there is.
-    pub fn add_first_server_key(&mut self, server_key: ServerKey) -> Result<ServerKey, StoreFault> {
-        let path = self.store.home.server_key();
-        if files::exists(&path)? {
-            let database = self.store.home.database();
-            return Err(StoreFault::RevocationsLost { left: path, database });
-        }
-        trust::sweep_staged_server_keys(&self.store.home)?;
-        let public = server_key.public();
-        let kid = public.kid();
-        self.staged = Some(Staged { home: &self.store.home, kid });
-        files::write(&self.store.home.staged_server_key(kid), server_key.to_pem().as_bytes())?;
-        self.run(
-            "INSERT INTO server_key (kid, public, created_at) VALUES (?, ?, ?)",
-            params![kid.to_string(), public.as_bytes(), self.now.secs()],
-        )?;
-        self.audit_trust("create server key", &format!("server key {kid}"))?;
-        Ok(server_key)
     }
 
     /// Whether a key of this id was ever handed out or revoked.
@@ -142,7 +85,7 @@ impl Change<'_> {
     /// Cuts off a key, unless that was done before; answers whether it was not.
     pub fn revoke(&self, id: KeyId, revoked: &Revoked) -> Result<bool, StoreFault> {
         let (cause, reason) = match &revoked.cause {
-            Cause::Operator(reason) => ("operator", reason.as_ref()),
+            Cause::Operator(reason) | Cause::Rule(_, reason) => ("operator", reason.as_ref()),
             Cause::Undelivered => ("undelivered", None),
         };
         let sql = "INSERT INTO revocation (jti, at, cause, reason) VALUES (?, ?, ?, ?)
@@ -153,8 +96,30 @@ impl Change<'_> {
     }
 
     /// What is known about the revocation of a key by now.
-    pub fn revocation(&self, id: KeyId) -> Result<Revocation, StoreFault> {
-        self.store.revocation(id)
+    pub fn revocation_of(&self, id: KeyId) -> Result<Revocation, StoreFault> {
+        self.store.revocation_of(id)
+    }
+
+    /// Cuts off every key that a rule covers.
+    pub fn cut_off(&self, rule: &Rule) -> Result<(), StoreFault> {
+        let kind = &rule.kind;
+        self.run(
+            "INSERT INTO rule (at, until, sub, namespace, kid, reason) VALUES (?, ?, ?, ?, ?, ?)",
+            params![
+                rule.at.secs(),
+                rule.until.secs(),
+                kind.owner.as_ref().map(ToString::to_string),
+                kind.namespace.as_ref().map(ToString::to_string),
+                kind.kid.map(|kid| kid.to_string()),
+                rule.reason.as_ref().map(|reason| reason.as_str()),
+            ],
+        )
+        .map(|_| ())
+    }
+
+    /// The rules that may cover keys issued at this moment or later.
+    pub fn rules(&self, since: UnixTime) -> Result<Vec<Rule>, StoreFault> {
+        self.store.rules(since)
     }
 
     /// Notes an act that leaves trust as it was.
@@ -193,7 +158,11 @@ impl Change<'_> {
     }
 
     /// Runs a statement, and answers how many rows it changed.
-    fn run(&self, sql: &str, values: impl rusqlite::Params) -> Result<usize, StoreFault> {
+    pub(super) fn run(
+        &self,
+        sql: &str,
+        values: impl rusqlite::Params,
+    ) -> Result<usize, StoreFault> {
         self.tx
             .prepare_cached(sql)
             .and_then(|mut query| query.execute(values))

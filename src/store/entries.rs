@@ -1,18 +1,15 @@
 //! The ledger: finding, listing and counting what was handed out.
 
-use std::str::FromStr;
-
-use rusqlite::{OptionalExtension, Row, named_params};
+use rusqlite::{OptionalExtension, Row, Statement, named_params};
 
 use super::{
     Store, StoreFault,
-    trust::{moment, revoked, unfit},
+    trust::{if_any, moment, revoked, unfit, word},
 };
 use crate::{
     key::KeyId,
     label::Label,
-    ledger::{Entry, Filter, Listed, State, Tally},
-    revocations::Cause,
+    ledger::{Act, Entry, Filter, Holding, Listed, State, Tally},
     scope::Scope,
     time::UnixTime,
 };
@@ -20,35 +17,42 @@ use crate::{
 impl Store {
     /// The entries that pass a filter, newest first.
     pub fn list(&self, filter: &Filter, now: UnixTime) -> Result<Vec<Listed>, StoreFault> {
-        let sql = format!(
-            "SELECT * FROM ({LISTED}) WHERE instr(:states, ' ' || state || ' ')
-               AND (:namespace IS NULL OR namespaces = '*'
-                    OR instr(' ' || namespaces || ' ', ' ' || :namespace || ' '))
-               AND (:owner IS NULL OR sub = :owner)
-               AND (:name IS NULL OR name GLOB :name)
-               AND (:ends_by IS NULL OR exp <= :ends_by)
-               AND (:after IS NULL OR n < (SELECT n FROM ledger WHERE jti = :after))
-             ORDER BY n DESC LIMIT :limit"
-        );
-        let states = filter.states.iter().map(|state| format!(" {state} ")).collect::<String>();
+        let sql = format!("SELECT * FROM ({LISTED}) WHERE {PASSES} ORDER BY n DESC LIMIT :limit");
         let listed = self.db.prepare(&sql).and_then(|mut query| {
-            query
-                .query_map(
-                    named_params! {
-                        ":now": now.secs(),
-                        ":states": states,
-                        ":namespace": filter.namespace.as_ref().map(ToString::to_string),
-                        ":owner": filter.owner.as_ref().map(ToString::to_string),
-                        ":name": filter.name,
-                        ":ends_by": filter.ends_by.map(UnixTime::secs),
-                        ":after": filter.after.map(|id| id.to_string()),
-                        ":limit": filter.limit.map_or(-1, i64::from),
-                    },
-                    listed,
-                )?
-                .collect()
+            bind(&mut query, filter, now)?;
+            query.raw_bind_parameter(":limit", filter.limit.map_or(-1, i64::from))?;
+            query.raw_query().mapped(listed).collect()
         });
         listed.map_err(|error| self.fault(error))
+    }
+
+    /// How many entries pass a filter, whatever its limit.
+    pub fn count(&self, filter: &Filter, now: UnixTime) -> Result<u64, StoreFault> {
+        let sql = format!("SELECT count(*) FROM ({LISTED}) WHERE {PASSES}");
+        let counted = self.db.prepare(&sql).and_then(|mut query| {
+            bind(&mut query, filter, now)?;
+            query.raw_query().mapped(|row| count(row, 0)).collect::<rusqlite::Result<Vec<_>>>()
+        });
+        Ok(counted.map_err(|error| self.fault(error))?.iter().sum())
+    }
+
+    /// Who holds keys that may still work, those with the most first.
+    pub fn holdings(&self, now: UnixTime) -> Result<Vec<Holding>, StoreFault> {
+        let sql = format!(
+            "SELECT namespaces, sub, count(*) FROM ({LISTED})
+             WHERE state IN ('active', 'not_yet_valid') GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2"
+        );
+        let holdings = self.db.prepare(&sql).and_then(|mut query| {
+            let holding = |row: &Row<'_>| {
+                Ok(Holding {
+                    namespaces: word(row, 0)?,
+                    owner: if_any(row, 1)?,
+                    keys: count(row, 2)?,
+                })
+            };
+            query.query_map(named_params! { ":now": now.secs() }, holding)?.collect()
+        });
+        holdings.map_err(|error| self.fault(error))
     }
 
     /// The entry of one key.
@@ -100,10 +104,46 @@ impl Store {
         found.map_err(|error| self.fault(error))
     }
 
+    /// The acts since a moment and behind an act, oldest first.
+    pub fn audit(
+        &self,
+        since: Option<UnixTime>,
+        after: Option<i64>,
+        limit: u32,
+    ) -> Result<Vec<Act>, StoreFault> {
+        let sql = "SELECT n, at, who, act, subject, seq FROM audit
+                   WHERE n > ? AND at >= ? ORDER BY n LIMIT ?";
+        let acts = self.db.prepare(sql).and_then(|mut query| {
+            let label = |row: &Row<'_>, column| row.get(column).map(Label::kept);
+            let act = |row: &Row<'_>| {
+                Ok(Act {
+                    n: row.get(0)?,
+                    at: moment(row, 1)?.ok_or_else(|| unfit(1, "no instant"))?,
+                    who: label(row, 2)?,
+                    act: label(row, 3)?,
+                    subject: label(row, 4)?,
+                    seq: row.get(5)?,
+                })
+            };
+            let since = since.map_or(0, UnixTime::secs);
+            query.query_map((after.unwrap_or(0), since, limit), act)?.collect()
+        });
+        acts.map_err(|error| self.fault(error))
+    }
+
+    /// When the latest of the last acts was, by the clock of then.
+    pub fn latest(&self) -> Result<Option<UnixTime>, StoreFault> {
+        let recent = "SELECT max(at) FROM (SELECT at FROM audit ORDER BY n DESC LIMIT 1000)";
+        let latest = self.db.query_row(recent, (), |row| moment(row, 0));
+        latest.map_err(|error| self.fault(error))
+    }
+
     /// How many keys stand how; `soon` bounds those that are told as expiring.
     pub fn tally(&self, now: UnixTime, soon: UnixTime) -> Result<Tally, StoreFault> {
         let sql = format!(
-            "SELECT state, count(*), count(*) FILTER (WHERE exp <= :soon) FROM ({LISTED}) GROUP BY 1"
+            "SELECT state, count(*), count(*) FILTER (WHERE ends <= :soon),
+                    count(*) FILTER (WHERE until < coalesce(exp, 1 << 62))
+             FROM ({LISTED}) GROUP BY 1"
         );
         let counts = self.db.prepare(&sql).and_then(|mut query| {
             let mut tally = Tally::default();
@@ -114,6 +154,9 @@ impl Store {
                 tally.add(state, count(row, 1)?);
                 if state == State::Active {
                     tally.expiring = count(row, 2)?;
+                }
+                if State::LIVE.contains(&state) {
+                    tally.outliving += count(row, 3)?;
                 }
             }
             Ok(tally)
@@ -137,40 +180,68 @@ fn listed(row: &Row<'_>) -> rusqlite::Result<Listed> {
         sha256: row.get(9)?,
     };
     let revoked = instant(10)?.map(|_| revoked(row, 10)).transpose()?;
-    let revoked_at = revoked.as_ref().map(|revoked| revoked.at);
-    let reason = match revoked.map(|revoked| revoked.cause) {
-        Some(Cause::Operator(reason)) => reason,
-        Some(Cause::Undelivered) | None => None,
-    };
-    Ok(Listed { entry, state: word(row, 13)?, revoked_at, reason })
+    Ok(Listed { entry, state: word(row, 16)?, ends_at: instant(17)?, revoked })
+}
+
+/// Everything that [`PASSES`] asks of an entry.
+fn bind(query: &mut Statement<'_>, filter: &Filter, now: UnixTime) -> rusqlite::Result<()> {
+    let text = |word: Option<&dyn ToString>| word.map(ToString::to_string);
+    let states = filter.states.iter().map(|state| format!(" {state} ")).collect::<String>();
+    let kind = &filter.kind;
+    query.raw_bind_parameter(":now", now.secs())?;
+    query.raw_bind_parameter(":states", states)?;
+    query.raw_bind_parameter(":opens", text(filter.opens.as_ref().map(|word| word as _)))?;
+    query.raw_bind_parameter(":owner", text(kind.owner.as_ref().map(|word| word as _)))?;
+    query.raw_bind_parameter(":names", text(kind.namespace.as_ref().map(|word| word as _)))?;
+    query.raw_bind_parameter(":kid", text(kind.kid.as_ref().map(|word| word as _)))?;
+    query.raw_bind_parameter(":name", &filter.name)?;
+    query.raw_bind_parameter(":issued_by", filter.issued_by.map(UnixTime::secs))?;
+    query.raw_bind_parameter(":ends_by", filter.ends_by.map(UnixTime::secs))?;
+    query.raw_bind_parameter(":outlives", filter.outlives.map(UnixTime::secs))?;
+    query.raw_bind_parameter(":after", text(filter.after.as_ref().map(|word| word as _)))
 }
 
 fn count(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
     u64::try_from(row.get::<_, i64>(column)?).map_err(|_| unfit(column, "a negative count"))
 }
 
-/// The word in a column.
-fn word<T: FromStr>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
-    row.get_ref(column)?.as_str()?.parse().map_err(|_| unfit(column, "not a word of ours"))
-}
-
-/// The word in a column that may be empty.
-fn if_any<T: FromStr>(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<T>> {
-    match row.get_ref(column)?.as_str_or_null()? {
-        Some(text) => text.parse().map(Some).map_err(|_| unfit(column, "not a word of ours")),
-        None => Ok(None),
-    }
-}
-
-/// Every entry beside its revocation and its server key, with the state of the key at `:now`.
+/// Every entry beside its revocation, the first rule that covers it and its server key, with the
+/// state of the key at `:now`. What covers a key is said in `revocations` too, and a test holds the
+/// two together.
 const LISTED: &str = "
     SELECT l.jti, l.kid, l.name, l.sub, l.namespaces, l.scope, l.iat, l.nbf, l.exp, l.sha256,
-           r.at, r.cause, r.reason,
+           coalesce(r.at, u.at) AS revoked_at,
+           coalesce(r.cause, iif(u.n IS NULL, NULL, 'rule')) AS cause,
+           iif(r.jti IS NULL, u.reason, r.reason) AS reason,
+           u.sub AS rule_sub, u.namespace AS rule_namespace, u.kid AS rule_kid,
            CASE WHEN r.cause = 'undelivered' THEN 'undelivered'
                 WHEN k.dead_at IS NOT NULL OR k.until <= :now OR k.retired_at < l.iat THEN 'reset'
-                WHEN r.jti IS NOT NULL THEN 'revoked'
+                WHEN r.jti IS NOT NULL OR u.n IS NOT NULL THEN 'revoked'
                 WHEN l.exp <= :now THEN 'expired'
                 WHEN l.nbf > :now THEN 'not_yet_valid'
                 ELSE 'active' END AS state,
-           l.n
-    FROM ledger l LEFT JOIN revocation r USING (jti) JOIN server_key k ON k.kid = l.kid";
+           nullif(min(coalesce(l.exp, 1 << 62), coalesce(k.until, 1 << 62)), 1 << 62) AS ends,
+           l.n, k.until
+    FROM ledger l JOIN server_key k ON k.kid = l.kid
+         LEFT JOIN revocation r ON r.jti = l.jti
+         LEFT JOIN rule u ON u.n = (
+             SELECT min(rule.n) FROM rule
+             WHERE rule.until >= l.iat
+               AND (rule.sub IS NULL OR rule.sub = l.sub)
+               AND (rule.kid IS NULL OR rule.kid = l.kid)
+               AND (rule.namespace IS NULL
+                    OR instr(' ' || l.namespaces || ' ', ' ' || rule.namespace || ' ')))";
+
+/// What a filter asks of an entry.
+const PASSES: &str = "
+    instr(:states, ' ' || state || ' ')
+    AND (:opens IS NULL OR namespaces = '*'
+         OR instr(' ' || namespaces || ' ', ' ' || :opens || ' '))
+    AND (:names IS NULL OR instr(' ' || namespaces || ' ', ' ' || :names || ' '))
+    AND (:owner IS NULL OR sub = :owner)
+    AND (:kid IS NULL OR kid = :kid)
+    AND (:name IS NULL OR name GLOB :name)
+    AND (:issued_by IS NULL OR iat <= :issued_by)
+    AND (:ends_by IS NULL OR ends <= :ends_by)
+    AND (:outlives IS NULL OR exp IS NULL OR exp > :outlives)
+    AND (:after IS NULL OR n < (SELECT n FROM ledger WHERE jti = :after))";

@@ -3,6 +3,7 @@
 
 mod change;
 mod entries;
+mod succession;
 mod trust;
 
 use std::{
@@ -19,6 +20,7 @@ use crate::{
 };
 
 pub use change::Change;
+pub use succession::Succession;
 pub use trust::KeyFile;
 
 /// What is kept in one home.
@@ -84,11 +86,24 @@ impl Store {
         if let Some(store) = Self::open(home, Purpose::Write)? {
             return Ok(store);
         }
+        Self::begin(home)
+    }
+
+    /// What is kept there, made if it is not there: even where what is left of another tells that
+    /// revocations were lost. For whoever says what becomes of its keys.
+    pub fn open_or_begin_anew(home: &Home) -> Result<Self, StoreFault> {
+        home.refuse_anothers()?;
+        home.make()?;
+        Self::begin(home)
+    }
+
+    fn begin(home: &Home) -> Result<Self, StoreFault> {
         check_place(home)?;
         {
             let _lock = wait_for_lock(home)?;
             // Whoever held the lock before has made it.
             if !files::exists(&home.database())? {
+                home.set_aside_database_log()?;
                 Self::create(home)?;
             }
         }
@@ -147,7 +162,9 @@ impl Store {
         let path = self.home.database();
         match (mark("application_id")?, mark("user_version")?) {
             (APPLICATION_ID, SCHEMA_VERSION) => Ok(()),
-            (APPLICATION_ID, version) => Err(StoreFault::OtherVersion { path, version }),
+            (APPLICATION_ID, version) => {
+                Err(StoreFault::OtherVersion { path, version, known: SCHEMA_VERSION })
+            }
             _ => Err(StoreFault::Damaged { path, what: "it is not a database of msb".to_owned() }),
         }
     }
@@ -236,6 +253,8 @@ pub enum StoreFault {
         path: PathBuf,
         /// Its version.
         version: i32,
+        /// The version that this program knows.
+        known: i32,
     },
     /// Something was kept here, and the database that knew its revocations is gone or empty.
     RevocationsLost {
@@ -291,7 +310,7 @@ impl From<FileFault> for StoreFault {
 const APPLICATION_ID: i32 = 0x6d73_6200;
 
 /// The version of the schema that this program writes and reads.
-const SCHEMA_VERSION: i32 = 1;
+const SCHEMA_VERSION: i32 = 2;
 
 /// How long to wait for another process that is writing.
 const PATIENCE: Duration = Duration::from_secs(5);

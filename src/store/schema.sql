@@ -1,4 +1,4 @@
--- Version 1. Every table is STRICT; instants are Unix seconds.
+-- Version 2. Every table is STRICT; instants are Unix seconds.
 
 -- One row: how many changes of trust there have been.
 CREATE TABLE trust (seq INTEGER NOT NULL) STRICT;
@@ -41,6 +41,20 @@ CREATE TABLE revocation (
     cause  TEXT NOT NULL CHECK (cause IN ('operator', 'undelivered')),
     reason TEXT
 ) STRICT, WITHOUT ROWID;
+
+-- One row cuts off every key that it covers: issued at `until` or before, and of this owner, for
+-- this namespace, signed by this server key, as far as the row names them.
+CREATE TABLE rule (
+    n         INTEGER PRIMARY KEY,
+    at        INTEGER NOT NULL,
+    until     INTEGER NOT NULL,
+    sub       TEXT,
+    namespace TEXT,
+    kid       TEXT REFERENCES server_key,
+    reason    TEXT
+) STRICT;
+
+CREATE INDEX rule_by_until ON rule (until);
 
 -- Who did what, and when; seq where it changed trust.
 CREATE TABLE audit (

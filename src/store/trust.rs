@@ -1,16 +1,16 @@
 //! The key ring, its server key file, and revocations: what decides whether a key holds.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, str::FromStr};
 
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::{Store, StoreFault};
 use crate::{
     files::{self, Home},
-    key::KeyId,
+    key::{KeyId, SignedKey},
     keyring::{KeyRing, RingKey, Standing},
     label::Label,
-    revocations::{Cause, Revocation, Revoked},
+    revocations::{Cause, Kind, Revocation, Revoked, Rule},
     signing::{Kid, PublicKey, ServerKey},
     time::UnixTime,
 };
@@ -23,8 +23,20 @@ impl Store {
             .map_err(|_| self.damaged("its key ring has a kid twice, or two keys that sign"))
     }
 
-    /// What is known about the revocation of a key; never [`Revocation::NotChecked`].
-    pub fn revocation(&self, id: KeyId) -> Result<Revocation, StoreFault> {
+    /// What is known about the revocation of a key, one by one or by a rule; never
+    /// [`Revocation::NotChecked`].
+    pub fn revocation(&self, key: &SignedKey) -> Result<Revocation, StoreFault> {
+        let claims = key.claims();
+        let by_id = self.revocation_of(claims.jti)?;
+        if by_id != Revocation::None {
+            return Ok(by_id);
+        }
+        let rule = self.rules(claims.iat)?.into_iter().find(|rule| rule.covers(key.kid(), claims));
+        Ok(rule.map_or(Revocation::None, |rule| Revocation::Revoked(rule.revoked())))
+    }
+
+    /// What is known about the revocation of this one key, rules apart.
+    pub fn revocation_of(&self, id: KeyId) -> Result<Revocation, StoreFault> {
         let found = self
             .db
             .query_row(
@@ -35,6 +47,11 @@ impl Store {
             .optional()
             .map_err(|error| self.fault(error))?;
         Ok(found.map_or(Revocation::None, Revocation::Revoked))
+    }
+
+    /// The rules that may cover keys issued at this moment or later, oldest first.
+    pub fn rules(&self, since: UnixTime) -> Result<Vec<Rule>, StoreFault> {
+        rules(&self.db, since).map_err(|error| self.fault(error))
     }
 
     /// How the server key file stands to the key that signs. Nothing is changed.
@@ -89,14 +106,15 @@ pub(super) fn place_server_key(home: &Home, kid: Kid) -> Result<(), StoreFault> 
     }
 }
 
-/// Removes the server keys that interrupted first keys left, while the ring is still empty. What
-/// only bears such a name stays.
+/// Removes the server keys that interrupted commands left: under the lock, nobody is still going
+/// to need one. What only bears such a name stays.
 pub(super) fn sweep_staged_server_keys(home: &Home) -> Result<(), StoreFault> {
     for kid in home.staged_server_keys()? {
         let path = home.staged_server_key(kid);
-        let pem = files::read_secret(&path)?;
+        let Ok(pem) = files::read_secret(&path) else { continue };
+        let half_written = pem.as_ref().is_some_and(|pem| pem.is_empty());
         let server_key = pem.and_then(|pem| ServerKey::from_pem(&pem).ok());
-        if server_key.is_some_and(|server_key| server_key.public().kid() == kid) {
+        if half_written || server_key.is_some_and(|server_key| server_key.public().kid() == kid) {
             files::remove(&path)?;
         }
     }
@@ -136,12 +154,38 @@ fn ring_keys(db: &Connection) -> rusqlite::Result<Vec<RingKey>> {
         .collect()
 }
 
-/// The revocation in three columns from this one on.
+fn rules(db: &Connection, since: UnixTime) -> rusqlite::Result<Vec<Rule>> {
+    db.prepare_cached(
+        "SELECT at, until, sub, namespace, kid, reason FROM rule WHERE until >= ? ORDER BY n",
+    )?
+    .query_map([since.secs()], |row| {
+        Ok(Rule {
+            at: moment(row, 0)?.ok_or_else(|| unfit(0, "no instant"))?,
+            until: moment(row, 1)?.ok_or_else(|| unfit(1, "no instant"))?,
+            kind: kind(row, 2)?,
+            reason: row.get::<_, Option<String>>(5)?.map(Label::kept),
+        })
+    })?
+    .collect()
+}
+
+/// The kind of keys in three columns from this one on.
+fn kind(row: &Row<'_>, first: usize) -> rusqlite::Result<Kind> {
+    Ok(Kind {
+        owner: if_any(row, first)?,
+        namespace: if_any(row, first + 1)?,
+        kid: if_any(row, first + 2)?,
+    })
+}
+
+/// The revocation in three columns from this one on, and for a rule its kind in the next three.
 pub(super) fn revoked(row: &Row<'_>, first: usize) -> rusqlite::Result<Revoked> {
     let at = moment(row, first)?.ok_or_else(|| unfit(first, "no instant"))?;
+    let reason = row.get::<_, Option<String>>(first + 2)?.map(Label::kept);
     let cause = match row.get_ref(first + 1)?.as_str()? {
         "undelivered" => Cause::Undelivered,
-        "operator" => Cause::Operator(row.get::<_, Option<String>>(first + 2)?.map(Label::kept)),
+        "operator" => Cause::Operator(reason),
+        "rule" => Cause::Rule(kind(row, first + 3)?, reason),
         _ => return Err(unfit(first + 1, "no cause")),
     };
     Ok(Revoked { at, cause })
@@ -154,6 +198,19 @@ pub(super) fn moment(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Un
             UnixTime::from_secs(secs).ok_or_else(|| unfit(column, "an instant out of range"))
         })
         .transpose()
+}
+
+/// The word in a column.
+pub(super) fn word<T: FromStr>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
+    row.get_ref(column)?.as_str()?.parse().map_err(|_| unfit(column, "not a word of ours"))
+}
+
+/// The word in a column that may be empty.
+pub(super) fn if_any<T: FromStr>(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<T>> {
+    match row.get_ref(column)?.as_str_or_null()? {
+        Some(text) => text.parse().map(Some).map_err(|_| unfit(column, "not a word of ours")),
+        None => Ok(None),
+    }
 }
 
 /// A column that does not hold what we wrote.

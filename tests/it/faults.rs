@@ -296,10 +296,10 @@ fn a_damaged_database_is_told_and_left_as_it_is() {
     };
     damaged(&foreign, 65, "it is not a database of msb");
     let newer = |path: &Path| {
-        Connection::open(path).unwrap().execute_batch("PRAGMA user_version = 2").unwrap();
+        Connection::open(path).unwrap().execute_batch("PRAGMA user_version = 3").unwrap();
         let _ = fs::remove_file(path.with_extension("db-wal"));
     };
-    damaged(&newer, 78, "has version 2, and this msb knows 1");
+    damaged(&newer, 78, "has version 3, and this msb knows 2");
     damaged(&|path| chmod(path, 0o622), 77, "others can write");
     let link = |path: &Path| {
         fs::rename(path, path.with_extension("aside")).unwrap();

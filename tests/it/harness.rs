@@ -138,6 +138,7 @@ impl Msb {
                 stdin: &mut stdin,
                 stdout: &mut stdout,
                 stderr: &mut stderr,
+                stdin_is_terminal: self.terminal,
                 stdout_is_closed: self.stdout_is_closed,
                 stdout_is_terminal: self.terminal,
                 stderr_is_terminal: self.terminal,

@@ -96,7 +96,7 @@ fn revoke_takes_ids_names_and_keys() {
         "server revoke 40gj48s44mk2ea19 --json",
         0,
         "{\"schema\":\"msb.revoke/1\",\"dry_run\":false,\"revoked\":[{\"id\":\"40gj48s44mk2ea19\",\"name\":\"one\",\
-         \"already_revoked\":true,\"revoked_at\":\"2026-11-23T10:00:00Z\"}]}\n",
+         \"already_revoked\":true,\"revoked_at\":\"2026-11-23T10:00:00Z\"}],\"rule\":null}\n",
         "",
     );
 }

@@ -2,6 +2,8 @@
 
 mod keygen;
 mod ledger;
+mod rules;
+mod server_keys;
 mod standing;
 mod verify;
 

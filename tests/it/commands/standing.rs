@@ -114,7 +114,8 @@ fn the_server_key_is_shown_in_every_form() {
     let answer: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
     let expected = serde_json::json!({
         "schema": "msb.key/1", "kid": "1IG2tMH7J2w", "fingerprint": thumbprint,
-        "created_at": "2026-11-23T10:00:00Z", "pem": pem,
+        "created_at": "2026-11-23T10:00:00Z", "pem": pem, "dry_run": false, "retired": [],
+        "dead": [], "keys": null, "holdings": null,
     });
     assert_eq!(answer, expected);
 }

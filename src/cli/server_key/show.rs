@@ -1,25 +1,17 @@
-//! `msb server key`: look after the server key.
+//! `msb server key show`: the public key that others verify with.
 
-use serde::Serialize;
-
-use super::console::Console;
+use super::Answer;
 use crate::{
+    cli::console::Console,
     error::{Error, Exit},
     signing::PublicKey,
     store::Purpose,
 };
 
-/// What to do with the server key.
-#[derive(clap::Subcommand)]
-pub(super) enum Command {
-    /// Print the public key that others verify with
-    Show(ShowArgs),
-}
-
 /// Print the public key that others verify with
 #[derive(clap::Args)]
 #[command(before_help = EXAMPLES)]
-pub(super) struct ShowArgs {
+pub(in crate::cli) struct Args {
     /// How to print it; jwks has every key that counts [default: fingerprint]
     #[arg(long, value_enum, conflicts_with = "json")]
     format: Option<Format>,
@@ -38,21 +30,14 @@ enum Format {
     Jwks,
 }
 
-pub(super) fn run(command: Command, console: &mut Console<'_, '_>) -> Result<Exit, Error> {
-    let Command::Show(args) = command;
+pub(super) fn run(args: Args, console: &mut Console<'_, '_>) -> Result<Exit, Error> {
     let (_, verifier, _) = console.trust(Purpose::Read)?;
     let ring = verifier.ring;
     let home = console.home()?.config.display().to_string();
     let none = || Error::NoServerKey { home };
     let (public, since) = ring.signing().ok_or_else(none)?;
     if console.json() {
-        let answer = Answer {
-            kid: public.kid().to_string(),
-            fingerprint: public.thumbprint(),
-            created_at: since.to_string(),
-            pem: public.to_pem(),
-        };
-        console.answer_json("msb.key/1", &answer)?;
+        console.answer_json("msb.key/1", &Answer::of(&ring))?;
         return Ok(Exit::Done);
     }
     let text = match args.format.unwrap_or(Format::Fingerprint) {
@@ -64,14 +49,6 @@ pub(super) fn run(command: Command, console: &mut Console<'_, '_>) -> Result<Exi
     console.answer(&text)?;
     console.remark(&[format!("server key {}, made at {}", public.kid(), since)])?;
     Ok(Exit::Done)
-}
-
-#[derive(Serialize)]
-struct Answer {
-    kid: String,
-    fingerprint: String,
-    created_at: String,
-    pem: String,
 }
 
 const EXAMPLES: &str = "\

@@ -1,4 +1,6 @@
-//! `msb server revoke`: cut off keys, by id, by name, or by their text.
+//! `msb server revoke`: cut off keys, by id, by name, by their text, or by a rule.
+
+mod rule;
 
 use std::io::Read;
 
@@ -16,19 +18,27 @@ use crate::{
     verify::Verifier,
 };
 
-/// Cut off keys
+/// Cut off keys: these, or every key of a kind
+///
+/// A kind is one decision however many keys it has: it covers every key issued up to now, those
+/// that the ledger does not know too, and no key that is issued later.
 #[derive(clap::Args)]
 #[command(before_help = EXAMPLES)]
 pub(super) struct Args {
     /// Ids, names or keys; `-` reads them from standard input, one a line
-    #[arg(required = true, value_name = "ID|NAME|KEY|-")]
+    #[arg(value_name = "ID|NAME|KEY|-", required_unless_present = "kind")]
     keys: Vec<String>,
+    #[command(flatten)]
+    kind: rule::KindArgs,
     /// Why, for whoever asks later
     #[arg(long, value_name = "R", value_parser = word::<Label>)]
     reason: Option<Label>,
     /// Tell what would be cut off, and cut off nothing
     #[arg(long)]
     dry_run: bool,
+    /// Do not ask
+    #[arg(short, long)]
+    yes: bool,
 }
 
 /// A key that is going to be cut off.
@@ -39,6 +49,9 @@ struct Target {
 }
 
 pub(super) fn run(args: Args, console: &mut Console<'_, '_>) -> Result<Exit, Error> {
+    if args.keys.is_empty() {
+        return rule::run(args, console);
+    }
     let texts = texts(args.keys, console)?;
     let purpose = if args.dry_run { Purpose::Read } else { Purpose::Write };
     let (mut store, verifier, config) = console.trust(purpose)?;
@@ -56,11 +69,9 @@ pub(super) fn run(args: Args, console: &mut Console<'_, '_>) -> Result<Exit, Err
     };
     // Closed before anything is told: a pipe may be slow.
     drop(store);
-    match tell(&targets, at, console) {
-        Err(Error::Output(output)) if at.is_some() => {
-            Err(Error::Untold { done: "all of these keys are revoked", output })
-        }
-        told => told.map(|()| Exit::Done),
+    match (tell(&targets, at, console), at) {
+        (Err(error), Some(_)) => Err(error.after(DONE)),
+        (told, _) => told.map(|()| Exit::Done),
     }
 }
 
@@ -112,7 +123,7 @@ fn target(
             (listed.entry.id, listed.entry.name)
         }
     };
-    Ok(Target { id, name, before: before(store.revocation(id)?) })
+    Ok(Target { id, name, before: before(store.revocation_of(id)?) })
 }
 
 /// The id of a key that was given as its text, whatever prefix it bears. The signature is proof
@@ -150,7 +161,7 @@ fn revoke(
             change.audit_trust("revoke", &format!("key {}", target.id))?;
         } else {
             // Perhaps by somebody who was quicker: what is told is what is kept.
-            target.before = before(change.revocation(target.id)?);
+            target.before = before(change.revocation_of(target.id)?);
         }
     }
     change.commit()?;
@@ -184,7 +195,7 @@ fn tell(
         });
         return console.answer_json(
             "msb.revoke/1",
-            &Answer { dry_run: at.is_none(), revoked: revoked.collect() },
+            &Answer { dry_run: at.is_none(), revoked: revoked.collect(), rule: None },
         );
     }
     let lines = targets.iter().map(|target| {
@@ -199,18 +210,14 @@ fn tell(
     });
     let text: String = lines.collect();
     console.answer(&text)?;
-    if at.is_none() {
-        console.remark(&["nothing was changed".to_owned()])
-    } else {
-        console
-            .remark(&["verifiers without this database (`--jwks`) do not learn of it".to_owned()])
-    }
+    console.remark(&[if at.is_none() { UNCHANGED } else { ELSEWHERE }.to_owned()])
 }
 
 #[derive(Serialize)]
 struct Answer {
     dry_run: bool,
     revoked: Vec<Cut>,
+    rule: Option<rule::Told>,
 }
 
 #[derive(Serialize)]
@@ -224,8 +231,16 @@ struct Cut {
 const EXAMPLES: &str = "\
 Examples:
   msb server revoke ci-deploy --reason \"laptop lost\"
-  msb server revoke 5q7rk2v9 --dry-run
+  msb server revoke --owner ci-bot --dry-run
+  msb server revoke -n team-alpha --issued-before 2026-11-01
   msb server revoke - < leaked.txt";
+
+/// What is said where a revocation could not be told.
+const DONE: &str = "all of these keys are revoked";
+
+const UNCHANGED: &str = "nothing was changed";
+
+const ELSEWHERE: &str = "verifiers without this database (`--jwks`) do not learn of it";
 
 /// The most that is read of standard input, in bytes: a million keys' ids and more.
 const MOST: u64 = 64 << 20;

@@ -1,0 +1,171 @@
+//! `msb server revoke` by a rule: every key of a kind, with one row.
+
+use serde::Serialize;
+
+use super::{Answer, Args, DONE, ELSEWHERE, UNCHANGED};
+use crate::{
+    cli::{
+        console::Console,
+        row,
+        usage::{Typed, WHEN, typed, word},
+    },
+    error::{Error, Exit},
+    key::Party,
+    label::Label,
+    ledger::{Filter, Listed, State},
+    namespace::Namespace,
+    revocations::{Kind, Rule},
+    signing::Kid,
+    store::Purpose,
+    time::{Moment, NotATime, UnixTime},
+};
+
+/// The flags that name a kind of keys; together they narrow it.
+#[derive(clap::Args)]
+#[group(id = "kind", multiple = true, conflicts_with = "keys")]
+pub(super) struct KindArgs {
+    /// Every key of this owner
+    #[arg(long, value_name = "O", value_parser = word::<Party>)]
+    owner: Option<Party>,
+    /// Every key that names NS; keys for every namespace go on
+    #[arg(short, long, value_name = "NS", value_parser = word::<Namespace>)]
+    namespace: Option<Namespace>,
+    /// Every key that this server key signed
+    #[arg(long, value_name = "KID", value_parser = word::<Kid>)]
+    kid: Option<Kid>,
+    /// Every key issued before this moment
+    #[arg(long, value_name = "WHEN", value_parser = typed::<Moment>, allow_hyphen_values = true)]
+    issued_before: Option<Typed<Moment>>,
+    /// Every key; the server key stays, other than with `key reset`
+    #[arg(long, conflicts_with_all = ["owner", "namespace", "kid", "issued_before"])]
+    all: bool,
+}
+
+/// A rule as programs are told it.
+#[derive(Serialize)]
+pub(super) struct Told {
+    owner: Option<String>,
+    namespace: Option<String>,
+    kid: Option<String>,
+    issued_until: String,
+    keys: Option<u64>,
+}
+
+/// The keys that a rule would cut off.
+struct Stake {
+    first: Vec<Listed>,
+    count: u64,
+}
+
+pub(super) fn run(args: Args, console: &mut Console<'_, '_>) -> Result<Exit, Error> {
+    let KindArgs { owner, namespace, kid, issued_before, all } = args.kind;
+    let kind = Kind { owner, namespace, kid };
+    let now = console.world.now;
+    let before = issued_before.as_ref().map(|typed| last_before(typed, now)).transpose()?;
+    let asks = !args.yes && !args.dry_run && console.can_ask();
+    let stake = {
+        let (store, verifier, _) = console.trust(Purpose::Read)?;
+        if let Some(kid) = kind.kid.filter(|kid| verifier.ring.find(*kid).is_none()) {
+            return Err(Error::NotFound { text: kid.to_string() });
+        }
+        let filter = Filter {
+            states: State::LIVE.to_vec(),
+            kind: kind.clone(),
+            issued_by: Some(before.unwrap_or(now)),
+            limit: Some(MOST),
+            ..Filter::default()
+        };
+        match asks || args.dry_run {
+            true => {
+                Some(Stake { first: store.list(&filter, now)?, count: store.count(&filter, now)? })
+            }
+            false => None,
+        }
+    };
+    let told = |until: UnixTime| Told {
+        owner: row::text(&kind.owner),
+        namespace: row::text(&kind.namespace),
+        kid: row::text(&kind.kid),
+        issued_until: until.to_string(),
+        keys: stake.as_ref().map(|stake| stake.count),
+    };
+    if args.dry_run {
+        let rule = told(before.unwrap_or(now));
+        return foretell(rule, &stake.expect("a dry run looks"), console);
+    }
+    if let Some(stake) = stake.as_ref().filter(|_| asks) {
+        let stake = format!("{} would be cut off\n{}", counted(stake.count), stake.rows(true));
+        match all {
+            true => console.confirm_by(&stake, "all")?,
+            false => console.confirm(&stake, &format!("revoke {}?", kind.told()))?,
+        }
+    }
+    let until = cut_off(&kind, before, args.reason, console)?;
+    tell(&kind, told(until), until, console).map_err(|error| error.after(DONE))?;
+    Ok(Exit::Done)
+}
+
+/// The last second before a moment, which must have passed.
+fn last_before(typed: &Typed<Moment>, now: UnixTime) -> Result<UnixTime, Error> {
+    let refused = |why| typed.refused("--issued-before", &why, WHEN);
+    let before = typed.value.back(now).map_err(refused)?;
+    if before > now {
+        return Err(refused(NotATime::Future { at: before }));
+    }
+    UnixTime::from_secs(before.secs() - 1).ok_or_else(|| refused(NotATime::OutOfRange))
+}
+
+/// Cuts off every key of a kind that was issued up to a moment, or up to now.
+fn cut_off(
+    kind: &Kind,
+    before: Option<UnixTime>,
+    reason: Option<Label>,
+    console: &Console<'_, '_>,
+) -> Result<UnixTime, Error> {
+    let (mut store, ..) = console.trust(Purpose::Write)?;
+    let change = store.change(&console.world.who, console.world.clock)?;
+    let until = before.unwrap_or(change.now());
+    change.cut_off(&Rule { kind: kind.clone(), until, at: change.now(), reason })?;
+    change.audit_trust("revoke", &format!("{} issued until {until}", kind.told()))?;
+    change.commit()?;
+    Ok(until)
+}
+
+impl Stake {
+    fn rows(&self, for_a_person: bool) -> String {
+        row::some(&self.first, self.count, for_a_person)
+    }
+}
+
+fn foretell(rule: Told, stake: &Stake, console: &mut Console<'_, '_>) -> Result<Exit, Error> {
+    if console.json() {
+        let answer = Answer { dry_run: true, revoked: vec![], rule: Some(rule) };
+        console.answer_json("msb.revoke/1", &answer)?;
+        return Ok(Exit::Done);
+    }
+    console.answer(&stake.rows(console.answers_a_person()))?;
+    console.remark(&[format!("{} would be cut off; {UNCHANGED}", counted(stake.count))])?;
+    Ok(Exit::Done)
+}
+
+fn tell(
+    kind: &Kind,
+    rule: Told,
+    until: UnixTime,
+    console: &mut Console<'_, '_>,
+) -> Result<(), Error> {
+    if console.json() {
+        let answer = Answer { dry_run: false, revoked: vec![], rule: Some(rule) };
+        return console.answer_json("msb.revoke/1", &answer);
+    }
+    console.answer(&format!("{} issued until {until} is revoked\n", kind.told()))?;
+    console.remark(&[ELSEWHERE.to_owned()])
+}
+
+/// `1 live key` or `7 live keys`.
+fn counted(count: u64) -> String {
+    format!("{count} live key{}", if count == 1 { "" } else { "s" })
+}
+
+/// How many keys are listed before they are cut off.
+const MOST: u32 = 200;

@@ -1,0 +1,134 @@
+//! `msb server key`: look after the server key.
+
+mod import;
+mod reset;
+mod rotate;
+mod show;
+
+use serde::Serialize;
+
+use super::console::Console;
+use crate::{
+    error::{Error, Exit},
+    keyring::{KeyRing, Standing},
+    ledger::Holding,
+    time::{Told, UnixTime},
+};
+
+/// What to do with the server key.
+#[derive(clap::Subcommand)]
+pub(super) enum Command {
+    /// Print the public key that others verify with
+    Show(show::Args),
+    /// Sign with a new server key; the old one verifies for a while
+    Rotate(rotate::Args),
+    /// Kill every key issued so far, and sign with a new server key
+    Reset(reset::Args),
+    /// Sign with a server key from elsewhere, or put a lost one back
+    Import(import::Args),
+}
+
+pub(super) fn run(command: Command, console: &mut Console<'_, '_>) -> Result<Exit, Error> {
+    match command {
+        Command::Show(args) => show::run(args, console),
+        Command::Rotate(args) => rotate::run(args, console),
+        Command::Reset(args) => reset::run(args, console),
+        Command::Import(args) => import::run(args, console),
+    }
+}
+
+/// The server key that signs, the others, and what a change does to keys.
+#[derive(Default, Serialize)]
+struct Answer {
+    dry_run: bool,
+    kid: Option<String>,
+    fingerprint: Option<String>,
+    created_at: Option<String>,
+    pem: Option<String>,
+    retired: Vec<Retired>,
+    dead: Vec<String>,
+    keys: Option<u64>,
+    holdings: Option<Vec<Held>>,
+}
+
+/// A server key that verifies for a while.
+#[derive(Serialize)]
+struct Retired {
+    kid: String,
+    until: String,
+}
+
+/// Keys of one owner and for the same namespaces.
+#[derive(Serialize)]
+struct Held {
+    namespaces: Vec<String>,
+    owner: Option<String>,
+    keys: u64,
+}
+
+impl Answer {
+    /// What a ring says.
+    fn of(ring: &KeyRing) -> Self {
+        let mut answer = Self::default();
+        if let Some((public, since)) = ring.signing() {
+            answer.kid = Some(public.kid().to_string());
+            answer.fingerprint = Some(public.thumbprint());
+            answer.created_at = Some(since.to_string());
+            answer.pem = Some(public.to_pem());
+        }
+        for key in ring.keys() {
+            let kid = key.public.kid().to_string();
+            match key.standing {
+                Standing::Dead { .. } => answer.dead.push(kid),
+                Standing::Retired { until, .. } => {
+                    answer.retired.push(Retired { kid, until: until.to_string() });
+                }
+                Standing::Published | Standing::Signing { .. } => {}
+            }
+        }
+        answer
+    }
+}
+
+impl From<&Holding> for Held {
+    fn from(holding: &Holding) -> Self {
+        Self {
+            namespaces: holding.namespaces.words(),
+            owner: super::row::text(&holding.owner),
+            keys: holding.keys,
+        }
+    }
+}
+
+/// What became of every server key, a line for each.
+fn described(ring: &KeyRing, now: UnixTime) -> String {
+    let mut text = String::new();
+    for key in ring.keys() {
+        let kid = key.public.kid();
+        text += &match key.standing {
+            Standing::Dead { .. } => {
+                format!("server key {kid} is dead, and so is every key that it signed\n")
+            }
+            Standing::Retired { until, .. } if until <= now => {
+                format!("server key {kid} is over, and so is every key that it signed\n")
+            }
+            Standing::Retired { until, .. } => {
+                format!("server key {kid} verifies until {}\n", Told { at: until, now })
+            }
+            Standing::Published => String::new(),
+            Standing::Signing { .. } => continue,
+        };
+    }
+    match ring.signing() {
+        Some((public, _)) => format!("server key {} signs from now on\n{text}", public.kid()),
+        None => text,
+    }
+}
+
+/// `1 key` or `7 keys`.
+fn keys(count: u64) -> String {
+    format!("{count} key{}", if count == 1 { "" } else { "s" })
+}
+
+/// What is said where a change of the server key could not be told.
+const DONE: &str = "the server key is changed";

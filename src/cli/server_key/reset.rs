@@ -1,0 +1,167 @@
+//! `msb server key reset`: every key issued so far is dead.
+
+use super::{Answer, DONE, Held, described, keys};
+use crate::{
+    cli::{
+        console::{Console, Tone},
+        row,
+    },
+    error::{Error, Exit},
+    files::{self, Home},
+    keyring::KeyRing,
+    ledger::Holding,
+    signing::{Kid, ServerKey},
+    store::{Purpose, Store, StoreFault, Succession},
+};
+
+/// Kill every key issued so far, and sign with a new server key
+///
+/// On a terminal it shows what dies and asks; in a script it proceeds. Retired server keys die
+/// too. What verifies elsewhere with a JWKS follows when it next fetches it.
+#[derive(clap::Args)]
+#[command(before_help = EXAMPLES)]
+pub(in crate::cli) struct Args {
+    /// Tell what would die, and change nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Do not ask
+    #[arg(short, long)]
+    yes: bool,
+}
+
+/// What there is to reset.
+enum Before {
+    /// Server keys, and who holds keys of them, as far as that was looked up.
+    Known { signing: Option<Kid>, holdings: Vec<Holding> },
+    /// A server key without the database that knew its keys.
+    Lost(StoreFault),
+}
+
+pub(super) fn run(args: Args, console: &mut Console<'_, '_>) -> Result<Exit, Error> {
+    let home = console.home()?;
+    let asks = !args.yes && !args.dry_run && console.can_ask();
+    let before = look(&home, asks || args.dry_run, console)?;
+    if args.dry_run {
+        return foretell(&before, console);
+    }
+    let mut shown = None;
+    if asks {
+        let stake = stake(&before, console);
+        match before {
+            Before::Known { signing: Some(kid), .. } => {
+                console.confirm_by(&stake, &kid.to_string())?;
+                shown = Some(kid);
+            }
+            Before::Known { signing: None, .. } | Before::Lost(_) => {
+                console.confirm_by(&stake, "reset")?;
+            }
+        }
+    }
+    let ring = reset(&home, shown, console)?;
+    tell(&ring, console).map_err(|error| error.after(DONE))?;
+    Ok(Exit::Done)
+}
+
+/// What would die; an error if there was never a server key.
+fn look(home: &Home, whose: bool, console: &Console<'_, '_>) -> Result<Before, Error> {
+    let none = || Error::NoServerKey { home: home.config.display().to_string() };
+    let store = match Store::open(home, Purpose::Read) {
+        Ok(store) => store.ok_or_else(none)?,
+        Err(fault @ StoreFault::RevocationsLost { .. }) => return Ok(Before::Lost(fault)),
+        Err(fault) => return Err(fault.into()),
+    };
+    let ring = store.ring()?;
+    if ring.is_empty() {
+        let (left, database) = (home.server_key(), home.database());
+        return match files::exists(&left)? {
+            true => Ok(Before::Lost(StoreFault::RevocationsLost { left, database })),
+            false => Err(none()),
+        };
+    }
+    let holdings = if whose { store.holdings(console.world.now)? } else { vec![] };
+    Ok(Before::Known { signing: ring.signing().map(|(public, _)| public.kid()), holdings })
+}
+
+/// Resets the server key, if it is still the one that was shown to whoever said yes.
+fn reset(home: &Home, shown: Option<Kid>, console: &mut Console<'_, '_>) -> Result<KeyRing, Error> {
+    let server_key = ServerKey::generate(&mut *console.world.entropy);
+    let mut store = Store::open_or_begin_anew(home)?;
+    let mut change = store.change(&console.world.who, console.world.clock)?;
+    let signing = change.ring()?.signing().map(|(public, _)| public.kid());
+    if shown.is_some() && shown != signing {
+        return Err(Error::Moved { kid: signing });
+    }
+    change.succeed(server_key, Succession::Reset, "reset")?;
+    let ring = change.ring()?;
+    change.commit()?;
+    Ok(ring)
+}
+
+fn tell(ring: &KeyRing, console: &mut Console<'_, '_>) -> Result<(), Error> {
+    if console.json() {
+        return console.answer_json("msb.key/1", &Answer::of(ring));
+    }
+    console.answer(&described(ring, console.world.now))?;
+    console.remark(&[
+        "what verifies elsewhere (`--jwks`, a cached JWKS) follows when it next fetches the keys"
+            .to_owned(),
+        "hand out new keys with `msb server keygen`".to_owned(),
+    ])
+}
+
+/// What a person has to know before they say yes.
+fn stake(before: &Before, console: &Console<'_, '_>) -> String {
+    match before {
+        Before::Lost(fault) => {
+            format!("{fault}\na reset kills every key of that server key, known or not\n")
+        }
+        Before::Known { holdings, .. } => {
+            let dies = keys(holdings.iter().map(|holding| holding.keys).sum());
+            let heading = console.paint_remark(Tone::Bad, &format!("{dies} will die"));
+            let more = match holdings.len().saturating_sub(MOST) {
+                0 => String::new(),
+                more => format!("and {more} more owners and namespaces: see `--dry-run`\n"),
+            };
+            format!("{heading}\n{}{more}", table(&holdings[..holdings.len().min(MOST)], true))
+        }
+    }
+}
+
+fn foretell(before: &Before, console: &mut Console<'_, '_>) -> Result<Exit, Error> {
+    let (signing, holdings, lost) = match before {
+        Before::Known { signing, holdings } => (*signing, holdings.as_slice(), None),
+        Before::Lost(fault) => (None, [].as_slice(), Some(fault.to_string())),
+    };
+    let dies = holdings.iter().map(|holding| holding.keys).sum();
+    if console.json() {
+        let answer = Answer {
+            dry_run: true,
+            dead: signing.iter().map(Kid::to_string).collect(),
+            keys: lost.is_none().then_some(dies),
+            holdings: lost.is_none().then(|| holdings.iter().map(Held::from).collect()),
+            ..Answer::default()
+        };
+        console.answer_json("msb.key/1", &answer)?;
+        return Ok(Exit::Done);
+    }
+    console.answer(&table(holdings, console.answers_a_person()))?;
+    let lost = lost.map(|lost| format!(" ({lost})")).unwrap_or_default();
+    console.remark(&[format!("{} would die; nothing was changed{lost}", keys(dies))])?;
+    Ok(Exit::Done)
+}
+
+fn table(holdings: &[Holding], for_a_person: bool) -> String {
+    let cells = |holding: &Holding| {
+        let owner = row::text(&holding.owner).unwrap_or_else(|| "-".to_owned());
+        [holding.keys.to_string(), holding.namespaces.to_string(), owner]
+    };
+    row::table(["KEYS", "NAMESPACES", "OWNER"], holdings.iter().map(cells), for_a_person)
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  msb server key reset --dry-run
+  msb server key reset";
+
+/// How many owners and namespaces are shown to whoever is asked.
+const MOST: usize = 20;

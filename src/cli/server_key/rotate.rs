@@ -1,0 +1,189 @@
+//! `msb server key rotate`: a new server key signs, and the old one verifies for a while.
+
+use super::{Answer, DONE, Retired, described, keys};
+use crate::{
+    cli::{
+        console::Console,
+        row,
+        usage::{Typed, WITHIN, typed},
+    },
+    error::{Error, Exit},
+    files::Home,
+    keyring::KeyRing,
+    ledger::{Filter, Listed, State},
+    revocations::Kind,
+    signing::{Kid, ServerKey},
+    store::{KeyFile, Purpose, Store, StoreFault, Succession},
+    time::{NotATime, Span, Told, UnixTime},
+};
+
+/// Sign with a new server key; the old one verifies for a while
+///
+/// Lists the keys that outlive the overlap: they end with it, and their holders need new ones.
+/// For a stolen server key use `reset`: whoever has it can date keys back.
+#[derive(clap::Args)]
+#[command(before_help = EXAMPLES)]
+pub(in crate::cli) struct Args {
+    /// How long the old server key verifies keys from before
+    #[arg(long, value_name = "WITHIN", default_value = OVERLAP, value_parser = typed::<Span>, allow_hyphen_values = true)]
+    overlap: Typed<Span>,
+    /// Tell what would be, and change nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Do not ask
+    #[arg(short, long)]
+    yes: bool,
+}
+
+/// The server key that is going to be retired, until when, and what that does.
+pub(super) struct Outlook {
+    pub(super) kid: Kid,
+    pub(super) until: UnixTime,
+    /// The first of the keys that outlive it.
+    outliving: Vec<Listed>,
+    /// How many there are.
+    count: u64,
+}
+
+pub(super) fn run(args: Args, console: &mut Console<'_, '_>) -> Result<Exit, Error> {
+    let home = console.home()?;
+    let outlook = {
+        let (store, verifier, _) = console.trust(Purpose::Read)?;
+        check_key_file(&store, &verifier.ring)?;
+        Outlook::of(&store, &verifier.ring, &args.overlap, console.world.now)?
+    };
+    let outlook = outlook.ok_or(Error::NoServerKey { home: home.config.display().to_string() })?;
+    if args.dry_run {
+        return outlook.foretell(console);
+    }
+    if !args.yes && outlook.count > 0 && console.can_ask() {
+        console.confirm(&outlook.stake(console.world.now), "rotate all the same?")?;
+    }
+    let server_key = ServerKey::generate(&mut *console.world.entropy);
+    let ring = retire(&home, server_key, &args.overlap, outlook.kid, "rotate", console)?;
+    outlook.tell(&ring, console).map_err(|error| error.after(DONE))?;
+    Ok(Exit::Done)
+}
+
+/// Lets a server key sign after the one that was shown, which is retired.
+pub(super) fn retire(
+    home: &Home,
+    server_key: ServerKey,
+    overlap: &Typed<Span>,
+    shown: Kid,
+    act: &str,
+    console: &Console<'_, '_>,
+) -> Result<KeyRing, Error> {
+    let mut store = Store::open_or_create(home)?;
+    let mut change = store.change(&console.world.who, console.world.clock)?;
+    let signing = change.ring()?.signing().map(|(public, _)| public.kid());
+    if signing != Some(shown) {
+        return Err(Error::Moved { kid: signing });
+    }
+    let until = end(overlap, change.now())?;
+    change.succeed(server_key, Succession::Retire { until }, act)?;
+    let ring = change.ring()?;
+    change.commit()?;
+    Ok(ring)
+}
+
+fn end(overlap: &Typed<Span>, now: UnixTime) -> Result<UnixTime, Error> {
+    let refused = || overlap.refused("--overlap", &NotATime::OutOfRange, WITHIN);
+    overlap.value.after(now).ok_or_else(refused)
+}
+
+/// A server key file that others may have read, or that is not ours, is not simply replaced. One
+/// that is missing is: rotating is what mends that.
+fn check_key_file(store: &Store, ring: &KeyRing) -> Result<(), Error> {
+    match ring.signing().map(|(public, _)| store.key_file(public)) {
+        Some(KeyFile::Unusable(StoreFault::KeyFileMissing { .. })) | None => Ok(()),
+        Some(KeyFile::Unusable(fault)) => Err(fault.into()),
+        Some(KeyFile::InPlace | KeyFile::RenameUnfinished) => Ok(()),
+    }
+}
+
+impl Outlook {
+    /// What retiring the server key that signs does; none if none signs.
+    pub(super) fn of(
+        store: &Store,
+        ring: &KeyRing,
+        overlap: &Typed<Span>,
+        now: UnixTime,
+    ) -> Result<Option<Self>, Error> {
+        let Some((public, _)) = ring.signing() else { return Ok(None) };
+        let (kid, until) = (public.kid(), end(overlap, now)?);
+        let filter = Filter {
+            states: State::LIVE.to_vec(),
+            kind: Kind { kid: Some(kid), ..Kind::default() },
+            outlives: Some(until),
+            limit: Some(MOST),
+            ..Filter::default()
+        };
+        let outliving = store.list(&filter, now)?;
+        let count = match outliving.len() {
+            all if all < MOST as usize => all as u64,
+            _ => store.count(&filter, now)?,
+        };
+        Ok(Some(Self { kid, until, outliving, count }))
+    }
+
+    /// What a person has to know before they say yes; nothing if no key outlives the overlap.
+    pub(super) fn stake(&self, now: UnixTime) -> String {
+        if self.count == 0 {
+            return String::new();
+        }
+        let until = Told { at: self.until, now };
+        format!("{} would live longer, and end at {until}\n{}", keys(self.count), self.rows(true))
+    }
+
+    /// The keys that outlive the overlap.
+    fn rows(&self, for_a_person: bool) -> String {
+        row::some(&self.outliving, self.count, for_a_person)
+    }
+
+    pub(super) fn foretell(&self, console: &mut Console<'_, '_>) -> Result<Exit, Error> {
+        if console.json() {
+            let (kid, until) = (self.kid.to_string(), self.until.to_string());
+            let retired = vec![Retired { kid, until }];
+            let keys = Some(self.count);
+            let answer = Answer { dry_run: true, retired, keys, ..Answer::default() };
+            console.answer_json("msb.key/1", &answer)?;
+            return Ok(Exit::Done);
+        }
+        console.answer(&self.rows(console.answers_a_person()))?;
+        let until = Told { at: self.until, now: console.world.now };
+        console.remark(&[format!(
+            "server key {} would verify until {until}, and {} would end with it; nothing was changed",
+            self.kid,
+            keys(self.count)
+        )])?;
+        Ok(Exit::Done)
+    }
+
+    /// Says what was done, and which keys end with the overlap.
+    pub(super) fn tell(&self, ring: &KeyRing, console: &mut Console<'_, '_>) -> Result<(), Error> {
+        if console.json() {
+            let answer = Answer { keys: Some(self.count), ..Answer::of(ring) };
+            return console.answer_json("msb.key/1", &answer);
+        }
+        let text = described(ring, console.world.now) + &self.rows(console.answers_a_person());
+        console.answer(&text)?;
+        console.remark(&[match self.count {
+            0 => "no key outlives the overlap".to_owned(),
+            1 => "1 key ends with the overlap: hand out new ones".to_owned(),
+            count => format!("{count} keys end with the overlap: hand out new ones"),
+        }])
+    }
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  msb server key rotate --dry-run
+  msb server key rotate
+  msb server key rotate --overlap 1w";
+
+/// How long a retired server key verifies.
+pub(super) const OVERLAP: &str = "30d";
+
+/// How many keys that outlive the overlap are listed.
+const MOST: u32 = 200;

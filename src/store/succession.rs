@@ -1,0 +1,140 @@
+//! One server key after another. First key, rotate, reset and import go one way: the file is on
+//! the disk under another name, the commit is the moment, and then the file takes its place.
+
+use rusqlite::params;
+
+use super::{
+    Change, StoreFault,
+    trust::{self, Found},
+};
+use crate::{
+    files::{self, Home},
+    signing::{Kid, PublicKey, ServerKey},
+    time::UnixTime,
+};
+
+/// What becomes of the server keys that were before a new one.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Succession {
+    /// All of them are dead, retired ones too, and with them every key that they signed.
+    Reset,
+    /// The one that signs is retired: it verifies until a moment, and only keys from before.
+    Retire {
+        /// The first second at which its signatures no longer count.
+        until: UnixTime,
+    },
+}
+
+/// The file of a server key that the ring does not know yet. It goes when the change does.
+pub(super) struct Staged<'s> {
+    home: &'s Home,
+    kid: Kid,
+}
+
+impl Staged<'_> {
+    pub(super) fn keep(self) -> Kid {
+        let kid = self.kid;
+        std::mem::forget(self);
+        kid
+    }
+}
+
+impl Drop for Staged<'_> {
+    fn drop(&mut self) {
+        // Where this is not reached, because the process was killed, whoever signs next sweeps.
+        let _ = files::remove(&self.home.staged_server_key(self.kid));
+    }
+}
+
+impl Change<'_> {
+    /// The server key that signs, from its file. Mends what interrupted commands left: finishes
+    /// a rename, and removes server keys that never came to sign.
+    pub fn server_key(&self, signing: &PublicKey) -> Result<ServerKey, StoreFault> {
+        let home = &self.store.home;
+        let server_key = match trust::find_server_key(home, signing)? {
+            Found::InPlace(server_key) => server_key,
+            Found::Staged(server_key) => {
+                trust::place_server_key(home, signing.kid())?;
+                server_key
+            }
+        };
+        trust::sweep_staged_server_keys(home)?;
+        Ok(server_key)
+    }
+
+    /// Puts the first server key into an empty ring; an error if the file of another is there.
+    pub fn add_first_server_key(&mut self, server_key: ServerKey) -> Result<ServerKey, StoreFault> {
+        let left = self.store.home.server_key();
+        if files::exists(&left)? {
+            let database = self.store.home.database();
+            return Err(StoreFault::RevocationsLost { left, database });
+        }
+        self.succeed(server_key, Succession::Reset, "create server key")
+    }
+
+    /// Lets a new server key sign from now on. Nobody sees it before the commit.
+    pub fn succeed(
+        &mut self,
+        server_key: ServerKey,
+        succession: Succession,
+        act: &str,
+    ) -> Result<ServerKey, StoreFault> {
+        let (public, home) = (server_key.public(), &self.store.home);
+        let kid = public.kid();
+        // A rename that cannot succeed is found before the commit.
+        files::check_replaceable(&home.server_key())?;
+        trust::sweep_staged_server_keys(home)?;
+        self.staged = Some(Staged { home, kid });
+        files::write(&home.staged_server_key(kid), server_key.to_pem().as_bytes())?;
+        match succession {
+            Succession::Reset => self.kill_server_keys(public)?,
+            Succession::Retire { until } => self.retire_server_key(until)?,
+        }
+        self.run(
+            "INSERT INTO server_key (kid, public, created_at) VALUES (?, ?, ?)",
+            params![kid.to_string(), public.as_bytes(), self.now().secs()],
+        )?;
+        self.audit_trust(act, &format!("server key {kid}"))?;
+        Ok(server_key)
+    }
+
+    /// Puts the file of the server key that signs into its place again, from a copy.
+    pub fn restore_server_key(&self, server_key: &ServerKey) -> Result<(), StoreFault> {
+        let (kid, home) = (server_key.public().kid(), &self.store.home);
+        files::check_replaceable(&home.server_key())?;
+        trust::sweep_staged_server_keys(home)?;
+        files::write(&home.staged_server_key(kid), server_key.to_pem().as_bytes())?;
+        trust::place_server_key(home, kid)?;
+        self.audit("restore server key", &format!("server key {kid}"))
+    }
+
+    /// What lies in the place of the server key and is unknown to the ring dies with the others.
+    fn kill_server_keys(&self, successor: &PublicKey) -> Result<(), StoreFault> {
+        let now = self.now().secs();
+        let stranger = files::read_secret(&self.store.home.server_key()).ok().flatten();
+        let stranger = stranger.and_then(|pem| ServerKey::from_pem(&pem).ok());
+        if let Some(public) = stranger.as_ref().map(ServerKey::public)
+            && public != successor
+        {
+            self.run(
+                "INSERT INTO server_key (kid, public, created_at, dead_at) VALUES (?1, ?2, ?3, ?3)
+                 ON CONFLICT DO NOTHING",
+                params![public.kid().to_string(), public.as_bytes(), now],
+            )?;
+        }
+        self.run("UPDATE server_key SET dead_at = ? WHERE dead_at IS NULL", [now]).map(|_| ())
+    }
+
+    /// A clock that was set back may have left keys that were issued later than now: they are
+    /// from before the retirement all the same.
+    fn retire_server_key(&self, until: UnixTime) -> Result<(), StoreFault> {
+        self.run(
+            "UPDATE server_key SET until = ?2,
+                 retired_at = max(?1, (SELECT coalesce(max(iat), 0) FROM ledger
+                                       WHERE ledger.kid = server_key.kid))
+             WHERE retired_at IS NULL AND dead_at IS NULL",
+            [self.now().secs(), until.secs()],
+        )
+        .map(|_| ())
+    }
+}

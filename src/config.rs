@@ -7,6 +7,7 @@ use serde::Deserialize;
 use crate::{
     files::{self, FileFault},
     key::{Party, Prefix},
+    policy::Policy,
 };
 
 /// What an operator can set.
@@ -19,6 +20,8 @@ pub struct Config {
     pub issuer: Option<Party>,
     /// Written into every key as `aud`, and required of every key.
     pub audience: Option<Party>,
+    /// What is asked of every key.
+    pub policy: Policy,
 }
 
 impl Config {

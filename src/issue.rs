@@ -5,6 +5,7 @@ use crate::{
     label::Label,
     ledger::Entry,
     namespace::Namespaces,
+    policy::{Breach, Policy},
     revocations::{Cause, Revocation, Revoked},
     scope::Scope,
     signing::{Kid, ServerKey},
@@ -36,6 +37,10 @@ pub struct Request {
     pub audience: Option<Party>,
     /// What stands in front of them.
     pub prefix: Prefix,
+    /// What is asked of every key.
+    pub policy: Policy,
+    /// When they were asked for: their life is counted from then.
+    pub asked_at: UnixTime,
 }
 
 /// Keys that the ledger remembers, and that nobody has seen yet.
@@ -58,6 +63,7 @@ pub fn keys(
     clock: &dyn Fn() -> UnixTime,
     entropy: &mut dyn FnMut(&mut [u8]),
 ) -> Result<Issued, IssueFault> {
+    request.check_policy()?;
     let mut change = store.change(who, clock)?;
     let now = change.now();
     request.ends_after(now)?;
@@ -73,8 +79,12 @@ pub fn keys(
     }
     let kid = server_key.public().kid();
     let issued_at = after_rules(&change, request, kid)?;
-    let verifier =
-        Verifier { ring, issuer: request.issuer.clone(), audience: request.audience.clone() };
+    let verifier = Verifier {
+        ring,
+        issuer: request.issuer.clone(),
+        audience: request.audience.clone(),
+        policy: request.policy,
+    };
     let mut keys = Vec::with_capacity(request.count as usize);
     for _ in 0..request.count {
         let id = new_id(&change, entropy)?;
@@ -151,6 +161,13 @@ impl Issued {
 }
 
 impl Request {
+    /// An error if policy lets nobody make such keys. It can be asked before anything is opened.
+    pub fn check_policy(&self) -> Result<(), IssueFault> {
+        self.policy
+            .permit_new(self.expires_at, &self.namespaces, self.name.as_ref(), self.asked_at)
+            .map_err(IssueFault::AgainstPolicy)
+    }
+
     fn ends_after(&self, now: UnixTime) -> Result<(), Refusal> {
         match self.expires_at {
             Some(at) if at <= now => Err(Refusal::Expired { at }),
@@ -191,6 +208,8 @@ impl Request {
 /// Why no key was issued.
 #[derive(Debug)]
 pub enum IssueFault {
+    /// It would not keep to the policy.
+    AgainstPolicy(Breach),
     /// It would never hold.
     BornDead(Refusal),
     /// Keys that were issued later than our clock says are revoked by a rule.

@@ -14,7 +14,7 @@
 //! files                           modes, owners, bounded reads, whole writes
 //! verify                          may this key do this, now?
 //! ledger                          what was handed out, and what was done
-//! keyring revocations             which server keys count; what was cut off
+//! keyring revocations policy      which server keys count; what was cut off; what is asked for
 //! key                             what a key says and how it is written
 //! namespace scope signing time label    words
 //! json                            one spelling
@@ -56,6 +56,7 @@ pub mod keyring;
 pub mod label;
 pub mod ledger;
 pub mod namespace;
+pub mod policy;
 pub mod revocations;
 pub mod scope;
 pub mod signing;

@@ -244,6 +244,8 @@ impl fmt::Display for Span {
     }
 }
 
+crate::json::as_text!(Span);
+
 /// A moment as people give it: an instant, or a span from now, or back from now.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Moment {

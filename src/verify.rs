@@ -4,6 +4,7 @@ use crate::{
     key::{Claims, KeyId, Malformed, Party, SignedKey, UnverifiedKey},
     keyring::{KeyRing, Standing},
     namespace::Namespaces,
+    policy::{Breach, Policy},
     revocations::{Revocation, Revoked},
     scope::Scope,
     signing::Kid,
@@ -19,6 +20,8 @@ pub struct Verifier {
     pub issuer: Option<Party>,
     /// Whom a key must be meant for, if that is configured.
     pub audience: Option<Party>,
+    /// What is asked of every key.
+    pub policy: Policy,
 }
 
 impl Verifier {
@@ -29,7 +32,7 @@ impl Verifier {
         key.signed_by(&server_key.public).map_err(|_| Refusal::BadSignature)
     }
 
-    /// Steps 4 to 8: it is trusted, meant for us, alive, and not revoked.
+    /// Steps 4 to 9: it is trusted, meant for us, alive, not revoked, and keeps to the policy.
     pub fn verify(
         &self,
         key: SignedKey,
@@ -54,6 +57,9 @@ impl Verifier {
                 return Err(Refusal::Revoked { id: claims.jti, revoked });
             }
         }
+        self.policy
+            .permit_use(claims.iat, claims.exp, &claims.namespace)
+            .map_err(Refusal::Policy)?;
         Ok(VerifiedKey { claims: key.into_claims() })
     }
 
@@ -82,7 +88,7 @@ impl Verifier {
     }
 }
 
-/// A key that holds: signed, trusted, in time and not revoked.
+/// A key that holds: signed, trusted, in time, not revoked, and as policy asks.
 #[derive(Clone, Debug)]
 pub struct VerifiedKey {
     claims: Claims,
@@ -147,6 +153,8 @@ pub enum Refusal {
         /// When it will be, or says that it was issued.
         from: UnixTime,
     },
+    /// It does not keep to the policy.
+    Policy(Breach),
     /// It was cut off.
     Revoked {
         /// The key.
@@ -217,6 +225,8 @@ pub enum Step {
     End,
     /// It is not revoked.
     Revocation,
+    /// It keeps to the policy.
+    Policy,
     /// It opens the namespaces asked for.
     Namespace,
     /// It allows the operations asked for.
@@ -225,7 +235,7 @@ pub enum Step {
 
 impl Step {
     /// All of them, in their order.
-    pub const ALL: [Step; 10] = [
+    pub const ALL: [Step; 11] = [
         Step::Spelling,
         Step::ServerKey,
         Step::Signature,
@@ -234,6 +244,7 @@ impl Step {
         Step::Start,
         Step::End,
         Step::Revocation,
+        Step::Policy,
         Step::Namespace,
         Step::Scope,
     ];
@@ -249,6 +260,7 @@ impl Step {
             Step::Start => "start",
             Step::End => "end",
             Step::Revocation => "revocation",
+            Step::Policy => "policy",
             Step::Namespace => "namespace",
             Step::Scope => "scope",
         }
@@ -263,6 +275,7 @@ impl Refusal {
             Refusal::Expired { .. } => Step::End,
             Refusal::Malformed(_) => Step::Spelling,
             Refusal::NotYetValid { .. } => Step::Start,
+            Refusal::Policy(_) => Step::Policy,
             Refusal::Revoked { .. } => Step::Revocation,
             Refusal::ServerKeyReset { .. } => Step::Standing,
             Refusal::UnknownServerKey { .. } => Step::ServerKey,
@@ -279,6 +292,7 @@ impl Refusal {
             Refusal::Expired { .. } => "expired",
             Refusal::Malformed(_) => "malformed",
             Refusal::NotYetValid { .. } => "not_yet_valid",
+            Refusal::Policy(_) => "policy",
             Refusal::Revoked { .. } | Refusal::ServerKeyReset { .. } => "revoked",
             Refusal::UnknownServerKey { .. } => "unknown_server_key",
             Refusal::WrongAudience { .. } | Refusal::WrongIssuer { .. } => "wrong_audience",

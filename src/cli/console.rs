@@ -95,8 +95,12 @@ impl<'c, 'w> Console<'c, 'w> {
         if ring.is_empty() {
             return Err(none());
         }
-        let verifier =
-            Verifier { ring, issuer: config.issuer.clone(), audience: config.audience.clone() };
+        let verifier = Verifier {
+            ring,
+            issuer: config.issuer.clone(),
+            audience: config.audience.clone(),
+            policy: config.policy,
+        };
         Ok((store, verifier, config))
     }
 

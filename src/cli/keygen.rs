@@ -20,14 +20,14 @@ use crate::{
     namespace::Namespaces,
     scope::{Scope, ScopeWord},
     store::Store,
-    time::{Lifetime, Moment, Told},
+    time::{Lifetime, Moment, Told, UnixTime},
 };
 
 /// Issue a key, and print it
 #[derive(clap::Args)]
 #[command(before_help = EXAMPLES)]
 pub(super) struct Args {
-    /// When the key ends: 15m 24h 7d 3mo 1y, an instant, a date, or never [default: never]
+    /// When the key ends: 15m 24h 7d 3mo 1y, an instant, a date, or never [default: by policy, else never]
     #[arg(long, value_name = "WHEN", value_parser = typed::<Lifetime>, allow_hyphen_values = true)]
     expire: Option<Typed<Lifetime>>,
     /// A namespace that the key opens; repeatable [default: every one]
@@ -99,7 +99,8 @@ fn request(args: &Args, config: &Config, console: &Console<'_, '_>) -> Result<Re
     let now = console.world.now;
     let expires_at = match &args.expire {
         Some(typed) => typed.value.end(now).map_err(|why| typed.refused("--expire", &why, WHEN))?,
-        None => None,
+        // Past the year 9999 is not the same as never.
+        None => config.policy.default_expire.map(|span| span.after(now).unwrap_or(UnixTime::MAX)),
     };
     let begins = |typed: &Typed<Moment>| {
         typed.value.from(now).map_err(|why| typed.refused("--not-before", &why, WHEN))
@@ -119,7 +120,7 @@ fn request(args: &Args, config: &Config, console: &Console<'_, '_>) -> Result<Re
         ));
     }
     let namespaces = usage::namespaces(args.namespace.clone(), "msb server keygen")?;
-    Ok(Request {
+    let request = Request {
         count: args.count,
         namespaces,
         scope: Scope::of(args.scope.clone()),
@@ -130,7 +131,12 @@ fn request(args: &Args, config: &Config, console: &Console<'_, '_>) -> Result<Re
         issuer: config.issuer.clone(),
         audience: config.audience.clone(),
         prefix: config.prefix.clone(),
-    })
+        policy: config.policy,
+        asked_at: now,
+    };
+    // Asked before anything is made, so that a refused command leaves nothing.
+    request.check_policy()?;
+    Ok(request)
 }
 
 /// A name may not be mistaken for what else `show` and `revoke` take.

@@ -9,6 +9,7 @@ use crate::{
     files::Home,
     keyring::{KeyRing, Standing},
     ledger::{State, Tally},
+    policy::Policy,
     store::{KeyFile, Purpose, Store, StoreFault},
     time::{Span, UnixTime},
     verify::SKEW,
@@ -39,16 +40,25 @@ pub(super) fn run(args: Args, console: &mut Console<'_, '_>) -> Result<Exit, Err
 fn status(console: &Console<'_, '_>) -> Result<Status, Error> {
     let home = console.home()?;
     let mut status = Status::default();
-    if let Err(fault) = Config::load(&home.config_file()) {
-        status.attention.push(Attention::from(&Error::from(fault)));
-    }
-    if let Err(fault) = look(&home, console.world.now, &mut status) {
+    let policy = match Config::load(&home.config_file()) {
+        Ok(config) => config.policy,
+        Err(fault) => {
+            status.attention.push(Attention::from(&Error::from(fault)));
+            Policy::default()
+        }
+    };
+    if let Err(fault) = look(&home, &policy, console.world.now, &mut status) {
         status.attention.push(Attention::from(&Error::from(fault)));
     }
     Ok(status)
 }
 
-fn look(home: &Home, now: UnixTime, status: &mut Status) -> Result<(), StoreFault> {
+fn look(
+    home: &Home,
+    policy: &Policy,
+    now: UnixTime,
+    status: &mut Status,
+) -> Result<(), StoreFault> {
     let soon: Span = SOON.parse().expect("14d is a span");
     let soon = soon.after(now).unwrap_or(UnixTime::MAX);
     let Some(store) = Store::open(home, Purpose::Read)? else {
@@ -78,6 +88,16 @@ fn look(home: &Home, now: UnixTime, status: &mut Status) -> Result<(), StoreFaul
         });
     }
     status.keys = Some(keys);
+    // Every active key is looked at, so not without need.
+    let against = if policy.judges_use() { store.count_against(policy, now)? } else { 0 };
+    if against > 0 {
+        let keys_are = if against == 1 { "active key is" } else { "active keys are" };
+        status.attention.push(Attention {
+            code: "against_policy",
+            message: format!("{against} {keys_are} refused by policy"),
+            hint: Some("issue others, or change `[policy]` in config.toml".to_owned()),
+        });
+    }
     let Some((signing, since)) = ring.signing() else {
         status.attention.push(no_server_key());
         return Ok(());

@@ -15,6 +15,7 @@ use crate::{
     key::{Claims, KeyText, Prefix, UnverifiedKey},
     keyring::KeyRing,
     namespace::Namespaces,
+    policy::Policy,
     revocations::Revocation,
     scope::{Scope, ScopeWord},
     signing::{Kid, PublicKey},
@@ -71,7 +72,7 @@ enum Outcome {
         kid: Kid,
         claims: Claims,
         verdict: Result<(), Refusal>,
-        /// Whether there was a store to look up revocations in.
+        /// Whether there was a store to look up revocations in, and settings with a policy.
         revocation_checked: bool,
     },
 }
@@ -115,7 +116,7 @@ impl Trust {
 
     /// Whatever prefix the key bears will do: it is no part of what is signed.
     fn offline(ring: KeyRing, text: &KeyText) -> Self {
-        let verifier = Verifier { ring, issuer: None, audience: None };
+        let verifier = Verifier { ring, issuer: None, audience: None, policy: Policy::default() };
         Self { verifier, prefix: Prefix::borne_by(text).unwrap_or_default(), store: None }
     }
 
@@ -249,7 +250,7 @@ fn check(step: Step, outcome: &Outcome, asked: &Asked) -> Check {
 fn not_asked(step: Step, outcome: &Outcome, asked: &Asked) -> Option<&'static str> {
     let unchecked = matches!(outcome, Outcome::Signed { revocation_checked: false, .. });
     match step {
-        Step::Revocation if unchecked => Some("not checked"),
+        Step::Revocation | Step::Policy if unchecked => Some("not checked"),
         Step::Namespace if asked.namespaces.is_none() => Some("none asked for"),
         Step::Scope if asked.scope.is_none() => Some("none asked for"),
         Step::Spelling
@@ -260,6 +261,7 @@ fn not_asked(step: Step, outcome: &Outcome, asked: &Asked) -> Option<&'static st
         | Step::Start
         | Step::End
         | Step::Revocation
+        | Step::Policy
         | Step::Namespace
         | Step::Scope => None,
     }
@@ -269,7 +271,7 @@ fn not_asked(step: Step, outcome: &Outcome, asked: &Asked) -> Option<&'static st
 fn found(step: Step, outcome: &Outcome) -> Option<String> {
     let Outcome::Signed { kid, claims, .. } = outcome else { return None };
     match step {
-        Step::Spelling | Step::Signature | Step::Standing | Step::Revocation => None,
+        Step::Spelling | Step::Signature | Step::Standing | Step::Revocation | Step::Policy => None,
         Step::ServerKey => Some(kid.to_string()),
         Step::Audience => claims.aud.as_ref().map(ToString::to_string),
         Step::Start => Some(claims.nbf.unwrap_or(claims.iat).to_string()),

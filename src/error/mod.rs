@@ -192,7 +192,9 @@ impl Error {
             Error::Create(fault) => storage::create_exit(fault),
             Error::File(fault) => storage::file_exit(fault),
             Error::Issue(fault) => match fault {
-                IssueFault::BornDead(_) | IssueFault::ClockBehind { .. } => Exit::Refused,
+                IssueFault::AgainstPolicy(_)
+                | IssueFault::BornDead(_)
+                | IssueFault::ClockBehind { .. } => Exit::Refused,
                 IssueFault::DiceRepeat => Exit::Failed,
                 IssueFault::NothingSigns => Exit::NoServerKey,
                 IssueFault::Store(fault) => storage::store_exit(fault),
@@ -220,6 +222,7 @@ impl Error {
     pub fn code(&self) -> &'static str {
         match self {
             Error::Ambiguous { .. } => "ambiguous",
+            Error::Issue(IssueFault::AgainstPolicy(_)) => "policy",
             Error::Refused(refusal) => refusal.verdict(),
             Error::NotRevoked { .. } => "not_revoked",
             Error::Undelivered { .. } => "undelivered",
@@ -276,6 +279,7 @@ impl Error {
             }
             Error::Create(fault) | Error::File(fault) => storage::file_hint(fault),
             Error::Issue(fault) => match fault {
+                IssueFault::AgainstPolicy(breach) => Some(breach.hint_when_made()),
                 IssueFault::BornDead(refusal) => Some(refusal.hint()),
                 IssueFault::ClockBehind { .. } => Some("set the clock, or wait".to_owned()),
                 IssueFault::DiceRepeat => None,
@@ -326,6 +330,7 @@ impl fmt::Display for Error {
             Error::Config(fault) => fault.fmt(f),
             Error::Create(fault) | Error::File(fault) => fault.fmt(f),
             Error::Issue(fault) => match fault {
+                IssueFault::AgainstPolicy(breach) => write!(f, "against policy: {breach}"),
                 IssueFault::BornDead(refusal) => write!(f, "the key would never hold: {refusal}"),
                 IssueFault::ClockBehind { now, last } => write!(
                     f,

@@ -6,6 +6,7 @@ use super::Exit;
 use crate::{
     key::Malformed,
     namespace::Namespaces,
+    policy::Breach,
     revocations::{Cause, Revoked},
     verify::Refusal,
 };
@@ -17,6 +18,7 @@ pub fn verdict_exit(refusal: &Refusal) -> Exit {
         Refusal::Expired { .. } => Exit::Expired,
         Refusal::Malformed(_) => Exit::Malformed,
         Refusal::NotYetValid { .. } => Exit::NotYetValid,
+        Refusal::Policy(_) => Exit::Refused,
         Refusal::Revoked { .. } | Refusal::ServerKeyReset { .. } => Exit::Revoked,
         Refusal::WrongAudience { .. }
         | Refusal::WrongIssuer { .. }
@@ -32,6 +34,7 @@ impl fmt::Display for Refusal {
             Refusal::Expired { at } => write!(f, "the key ended at {at}"),
             Refusal::Malformed(malformed) => malformed.fmt(f),
             Refusal::NotYetValid { from } => write!(f, "the key begins at {from}"),
+            Refusal::Policy(breach) => breach.fmt(f),
             Refusal::Revoked { id, revoked: Revoked { at, cause } } => {
                 match cause {
                     Cause::Operator(_) => write!(f, "key {id} was revoked at {at}")?,
@@ -63,6 +66,81 @@ impl fmt::Display for Refusal {
                 write!(f, "the key allows {}, not {}", allows.told(), required.told())
             }
         }
+    }
+}
+
+/// Both values: the key's, and the policy's.
+impl fmt::Display for Breach {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Breach::Endless { most: Some(most) } => {
+                write!(f, "the key does not expire, and `max_expire` is {most}")
+            }
+            Breach::Endless { most: None } => {
+                f.write_str("the key does not expire, and `require_expire` is set")
+            }
+            Breach::Nameless => f.write_str("the key has no name, and `require_name` is set"),
+            Breach::OpensAll => {
+                f.write_str("the key opens every namespace, and `require_namespace` is set")
+            }
+            Breach::TooLong { exp, most, latest } => write!(
+                f,
+                "the key ends at {exp}, and `max_expire` is {most}: at {latest} at the latest"
+            ),
+            Breach::TooShort { exp, least, earliest: Some(earliest) } => write!(
+                f,
+                "the key ends at {exp}, and `min_expire` is {least}: at {earliest} at the earliest"
+            ),
+            Breach::TooShort { exp, least, earliest: None } => {
+                write!(f, "the key ends at {exp}, and `min_expire` is {least}")
+            }
+        }
+    }
+}
+
+impl Breach {
+    /// What to do about a key that was made before.
+    fn hint_at_use(&self) -> String {
+        let issue = match self {
+            Breach::Endless { most: Some(most) } | Breach::TooLong { most, .. } => {
+                format!("issue one that ends sooner: `msb server keygen --expire {most}`")
+            }
+            Breach::Endless { most: None } => {
+                "issue one that ends, with `msb server keygen --expire`".to_owned()
+            }
+            Breach::OpensAll => {
+                "issue one that names its namespaces, with `msb server keygen -n`".to_owned()
+            }
+            Breach::Nameless | Breach::TooShort { .. } => {
+                "issue another with `msb server keygen`".to_owned()
+            }
+        };
+        format!("{issue}, or {}", self.change())
+    }
+
+    /// What to do where one was to be made.
+    pub(super) fn hint_when_made(&self) -> String {
+        let give = match self {
+            Breach::Endless { most: Some(most) } | Breach::TooLong { most, .. } => {
+                format!("give `--expire {most}` or less")
+            }
+            Breach::Endless { most: None } => "give `--expire`".to_owned(),
+            Breach::Nameless => "give `--name`".to_owned(),
+            Breach::OpensAll => "give `--namespace`".to_owned(),
+            Breach::TooShort { least, .. } => format!("give `--expire {least}` or more"),
+        };
+        format!("{give}, or {}", self.change())
+    }
+
+    fn change(&self) -> String {
+        let setting = match self {
+            Breach::Endless { most: Some(_) } | Breach::TooLong { .. } => "max_expire",
+            Breach::Endless { most: None } => "require_expire",
+            Breach::Nameless => "require_name",
+            Breach::OpensAll => "require_namespace",
+            Breach::TooShort { .. } => "min_expire",
+        };
+        format!("change `{setting}` under `[policy]` in config.toml")
     }
 }
 
@@ -106,6 +184,7 @@ impl Refusal {
                 | Malformed::TooLong => "copy the whole key, and nothing but the key".to_owned(),
             },
             Refusal::NotYetValid { .. } => "wait, or look at the clocks".to_owned(),
+            Refusal::Policy(breach) => breach.hint_at_use(),
             Refusal::UnknownServerKey { .. } => {
                 "verify where it was issued, or with that server's `--jwks`".to_owned()
             }

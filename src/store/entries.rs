@@ -10,6 +10,7 @@ use crate::{
     key::KeyId,
     label::Label,
     ledger::{Act, Entry, Filter, Holding, Listed, State, Tally},
+    policy::Policy,
     scope::Scope,
     time::UnixTime,
 };
@@ -162,6 +163,22 @@ impl Store {
             Ok(tally)
         });
         counts.map_err(|error| self.fault(error))
+    }
+
+    /// How many active keys a policy refuses. They are looked at one by one, and none is held.
+    pub fn count_against(&self, policy: &Policy, now: UnixTime) -> Result<u64, StoreFault> {
+        let sql = format!("SELECT iat, exp, namespaces FROM ({LISTED}) WHERE state = 'active'");
+        let count = self.db.prepare(&sql).and_then(|mut query| {
+            let mut rows = query.query(named_params! { ":now": now.secs() })?;
+            let mut count = 0;
+            while let Some(row) = rows.next()? {
+                let iat = moment(row, 0)?.ok_or_else(|| unfit(0, "no instant"))?;
+                let permitted = policy.permit_use(iat, moment(row, 1)?, &word(row, 2)?);
+                count += u64::from(permitted.is_err());
+            }
+            Ok(count)
+        });
+        count.map_err(|error| self.fault(error))
     }
 }
 

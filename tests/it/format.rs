@@ -7,6 +7,7 @@ use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use msb::{
     key::{KeyText, Prefix, UnverifiedKey},
     keyring::{KeyRing, RingKey, Standing},
+    policy::Policy,
     revocations::{Cause, Revocation, Revoked},
     signing::ServerKey,
     time::UnixTime,
@@ -60,6 +61,12 @@ fn judge(lines: &BTreeMap<&str, &str>, key: &str) -> Result<Grant, Refusal> {
         ring: KeyRing::new(vec![RingKey { public, standing }]).unwrap(),
         issuer: lines.get("issuer").map(|text| text.parse().unwrap()),
         audience: lines.get("audience").map(|text| text.parse().unwrap()),
+        policy: Policy {
+            max_expire: lines.get("max_expire").map(|text| text.parse().unwrap()),
+            require_expire: lines.contains_key("require_expire"),
+            require_namespace: lines.contains_key("require_namespace"),
+            ..Policy::default()
+        },
     };
     let now = lines["now"].parse().unwrap();
     let revocation = match lines.get("revoked") {
@@ -151,6 +158,14 @@ fn table() -> BTreeMap<String, String> {
                     "now: 2026-11-23T10:59:59Z\n{retired}10:00:00Z until 2026-11-23T11:00:00Z"
                 ),
                 key(PLAIN),
+            ),
+            (
+                "policy",
+                "it lives from 23 November to 23 February, at the same time of day",
+                &format!(
+                    "max_expire: 3mo\nrequire_expire: yes\nrequire_namespace: yes\n{issuer}\naudience: sandbox"
+                ),
+                key(FULL),
             ),
             ("longest", "4096 characters", "", long(2952)),
         ],
@@ -255,6 +270,27 @@ fn table() -> BTreeMap<String, String> {
             ("elsewhere", "before the namespace", &format!("{over}\nnamespace: prod"), key(SHORT)),
         ],
     );
+    let named = "require_namespace: yes";
+    add(
+        "policy",
+        &[
+            (
+                "too-long",
+                "one second longer than policy lets it live",
+                "max_expire: 9s",
+                key(SHORT),
+            ),
+            ("no-end", "what does not end lives too long", "max_expire: 1y", key(PLAIN)),
+            ("no-end-required", "policy requires an end", "require_expire: yes", key(LIMITED)),
+            ("every-namespace", "policy requires namespaces by name", named, key(PLAIN)),
+            (
+                "elsewhere",
+                "judged before the namespace",
+                "max_expire: 9s\nnamespace: prod",
+                key(SHORT),
+            ),
+        ],
+    );
     add(
         "wrong_namespace",
         &[
@@ -319,7 +355,7 @@ fn long(length: usize) -> String {
     key(&scope(&"a".repeat(length - scope("").len())))
 }
 
-const VERDICTS: [&str; 10] = [
+const VERDICTS: [&str; 11] = [
     "valid",
     "malformed",
     "unknown_server_key",
@@ -328,6 +364,7 @@ const VERDICTS: [&str; 10] = [
     "wrong_audience",
     "not_yet_valid",
     "expired",
+    "policy",
     "wrong_namespace",
     "wrong_scope",
 ];

@@ -13,6 +13,7 @@ mod peers;
 mod processes;
 mod properties;
 mod readme;
+mod settings;
 mod streams;
 mod usage;
 mod vectors;

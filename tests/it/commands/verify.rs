@@ -76,6 +76,7 @@ fn explain_tells_every_step() {
            start       ok       2026-11-23T10:00:00Z\n  \
            end         ok       2026-11-24T10:00:00Z\n  \
            revocation  ok\n  \
+           policy      ok\n  \
            namespace   ok       dev\n  \
            scope       ok       a.*\n",
         "",
@@ -93,6 +94,7 @@ fn explain_tells_every_step() {
            start       ok       2026-11-23T10:00:00Z\n  \
            end         failed   the key ended at 2026-11-24T10:00:00Z; issue another with `msb server keygen`\n  \
            revocation  skipped\n  \
+           policy      skipped\n  \
            namespace   skipped\n  \
            scope       skipped\n",
         "",

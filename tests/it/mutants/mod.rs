@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use msb::{
     key::{KeyText, Malformed, Prefix, UnverifiedKey},
     keyring::{KeyRing, RingKey, Standing},
+    policy::Policy,
     revocations::Revocation,
     signing::ServerKey,
     time::UnixTime,
@@ -48,7 +49,7 @@ impl Mutants {
         let standing = Standing::Signing { since: at(0) };
         let public = server_key.public().clone();
         let ring = KeyRing::new(vec![RingKey { public, standing }]).unwrap();
-        let verifier = Verifier { ring, issuer: None, audience: None };
+        let verifier = Verifier { ring, issuer: None, audience: None, policy: Policy::default() };
         Self { server_key, verifier, verdicts: BTreeMap::new() }
     }
 

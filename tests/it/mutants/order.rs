@@ -4,6 +4,7 @@
 use msb::{
     key::{KeyText, Prefix, UnverifiedKey},
     keyring::{KeyRing, RingKey, Standing},
+    policy::{Breach, Policy},
     revocations::{Cause, Revocation, Revoked},
     signing::ServerKey,
     verify::{Grant, Refusal, Step, Verifier},
@@ -26,6 +27,7 @@ struct Trial {
     issuer: Option<&'static str>,
     audience: Option<&'static str>,
     standing: Standing,
+    policy: Policy,
     revoked: bool,
     forged: bool,
     /// Another server key than ours is known.
@@ -47,6 +49,7 @@ fn trial() -> Trial {
         issuer: None,
         audience: None,
         standing: Standing::Signing { since: at(0) },
+        policy: Policy::default(),
         revoked: false,
         forged: false,
         unknown: false,
@@ -91,6 +94,7 @@ impl Trial {
             ring: KeyRing::new(vec![RingKey { public, standing: self.standing }]).unwrap(),
             issuer: party(self.issuer),
             audience: party(self.audience),
+            policy: self.policy,
         };
         let revocation = match self.revoked {
             true => Revocation::Revoked(revoked()),
@@ -101,6 +105,10 @@ impl Trial {
         let key = verifier.verify(verifier.authenticate(key)?, revocation, at(NOW))?;
         key.enter(Some(&self.namespace.parse().unwrap()), Some(&self.scope.parse().unwrap()))
     }
+}
+
+fn at_most(span: &str) -> Policy {
+    Policy { max_expire: Some(span.parse().unwrap()), ..Policy::default() }
 }
 
 fn revoked() -> Revoked {
@@ -192,6 +200,26 @@ fn iss_and_aud_are_the_configured_ones() {
 }
 
 #[test]
+fn a_key_keeps_to_the_policy_to_the_second() {
+    let lives = |secs| Trial {
+        iat: NOW - 10,
+        exp: Some(NOW - 10 + secs),
+        policy: at_most("1h"),
+        ..trial()
+    };
+    check(lives(3600), Ok(()));
+    let (exp, latest) = (at(NOW + 3591), at(NOW + 3590));
+    let breach = Breach::TooLong { exp, most: "1h".parse().unwrap(), latest };
+    check(lives(3601), Err(Refusal::Policy(breach)));
+    let most = Some("1h".parse().unwrap());
+    let endless = Trial { policy: at_most("1h"), ..trial() };
+    check(endless, Err(Refusal::Policy(Breach::Endless { most })));
+    // A late begin makes a life no shorter.
+    let late = Trial { iat: NOW - 10, nbf: Some(NOW), ..lives(3601) };
+    check(late, Err(Refusal::Policy(breach)));
+}
+
+#[test]
 fn a_key_enters_what_it_opens() {
     let asked = |namespace, scope| Trial { namespace, scope, ..trial() };
     check(asked("dev", "sandbox.start"), Ok(()));
@@ -259,6 +287,7 @@ fn of_several_failures_the_first_is_told() {
                 false => Standing::Signing { since: at(0) },
             },
             revoked: fails(Step::Revocation),
+            policy: if fails(Step::Policy) { at_most("99s") } else { Policy::default() },
             forged: fails(Step::Signature),
             unknown: fails(Step::ServerKey),
             misspelled: fails(Step::Spelling),
@@ -267,8 +296,8 @@ fn of_several_failures_the_first_is_told() {
             ..trial()
         };
         let first = Step::ALL.into_iter().find(|step| fails(*step));
-        assert_eq!(trial.judge().err().map(|refusal| refusal.step()), first, "{failures:010b}");
+        assert_eq!(trial.judge().err().map(|refusal| refusal.step()), first, "{failures:011b}");
         judged += 1;
     }
-    assert_eq!(judged, 768);
+    assert_eq!(judged, 1536);
 }

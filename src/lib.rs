@@ -28,6 +28,7 @@
 //! PRAGMA            store
 //! fs::              files
 //! toml::            config
+//! strsim            config
 //! getrandom         world
 //! SystemTime::now   world
 //! env::             world

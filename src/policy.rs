@@ -1,8 +1,6 @@
 //! Policy: what an operator asks of every key, when it is made and whenever it is used. Nothing
 //! here reads a clock or a file.
 
-use serde::Deserialize;
-
 use crate::{
     label::Label,
     namespace::Namespaces,
@@ -10,8 +8,7 @@ use crate::{
 };
 
 /// What is asked of every key; by default nothing.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Policy {
     /// How long a new key lives if nobody says.
     pub default_expire: Option<Span>,

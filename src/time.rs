@@ -202,6 +202,28 @@ impl Span {
         })?;
         Some((Months::new(u32::try_from(months).ok()?), TimeDelta::try_seconds(seconds)?))
     }
+
+    /// How long it is in seconds, which is the most where it is more; none with months or years.
+    pub fn secs(self) -> Option<u64> {
+        let mut secs = 0_u64;
+        for ((_, unit), count) in UNITS.iter().zip(self.0).filter(|(_, count)| *count > 0) {
+            let unit = u64::try_from((*unit)?).ok()?;
+            secs = secs.saturating_add(count.saturating_mul(unit));
+        }
+        Some(secs)
+    }
+
+    /// Whether it is never longer than another, whenever one starts: 30d is not within 1mo, nor
+    /// 1mo within 30d. Every day of four years is tried, one of them a leap year.
+    pub fn is_within(self, other: Self) -> bool {
+        const DAY: i64 = 86_400;
+        let starts = (0..4 * 365 + 1).filter_map(|day| UnixTime::from_secs(YEAR_2028 + day * DAY));
+        starts.into_iter().all(|start| match (self.after(start), other.after(start)) {
+            (Some(end), Some(other)) => end <= other,
+            (_, None) => true,
+            (None, Some(_)) => false,
+        })
+    }
 }
 
 impl FromStr for Span {
@@ -243,8 +265,6 @@ impl fmt::Display for Span {
             .try_for_each(|((unit, _), count)| write!(f, "{count}{unit}"))
     }
 }
-
-crate::json::as_text!(Span);
 
 /// A moment as people give it: an instant, or a span from now, or back from now.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -373,6 +393,9 @@ const UNITS: [(&str, Option<i64>); 7] = [
     ("s", Some(1)),
 ];
 
+/// 2028-01-01T00:00:00Z, the start of a leap year.
+const YEAR_2028: i64 = 1_830_297_600;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -416,6 +439,44 @@ mod tests {
         lifetime("1y1mo", "2028-02-29T00:00:00Z", Ok("2029-03-29T00:00:00Z"));
         lifetime("3mo", "2026-11-30T10:00:00Z", Ok("2027-02-28T10:00:00Z"));
         lifetime("1mo1d", "2027-01-31T10:00:00Z", Ok("2027-03-01T10:00:00Z"));
+    }
+
+    #[test]
+    fn a_span_is_within_another_whenever_one_starts() {
+        let within = |one: &str, other: &str, expected| {
+            let (one, other): (Span, Span) = (one.parse().unwrap(), other.parse().unwrap());
+            assert_eq!(one.is_within(other), expected, "{one} {other}");
+        };
+        within("1d", "1d", true);
+        within("1d", "86401s", true);
+        within("86401s", "1d", false);
+        within("24h", "1d", true);
+        within("28d", "1mo", true);
+        within("29d", "1mo", false);
+        within("1mo", "31d", true);
+        within("1mo", "30d", false);
+        within("1mo", "1mo", true);
+        within("12mo", "1y", true);
+        within("1y", "12mo", true);
+        within("1y", "366d", true);
+        within("1y", "365d", false);
+        within("365d", "1y", true);
+        within("366d", "1y", false);
+        within("8000y", "1y", false);
+        within("1y", "8000y", true);
+        within("9000y", "8000y", true);
+        assert_eq!(at("2028-01-01"), UnixTime(YEAR_2028));
+    }
+
+    #[test]
+    fn a_span_without_months_has_so_many_seconds() {
+        let secs = |text: &str, expected| {
+            assert_eq!(text.parse::<Span>().unwrap().secs(), expected, "{text}");
+        };
+        secs("1w1d1h1m1s", Some(604_800 + 86_400 + 3600 + 61));
+        secs("18446744073709551615d", Some(u64::MAX));
+        secs("1mo", None);
+        secs("1y1s", None);
     }
 
     #[test]

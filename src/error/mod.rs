@@ -2,6 +2,7 @@
 //! exit code. The rooms below hold facts; the words are here.
 
 mod refusal;
+mod settings;
 mod storage;
 mod words;
 
@@ -188,7 +189,7 @@ impl Error {
             | Error::Moved { .. }
             | Error::NotConfirmed
             | Error::Past { .. } => Exit::Refused,
-            Error::Config(fault) => storage::config_exit(fault),
+            Error::Config(fault) => settings::config_exit(fault),
             Error::Create(fault) => storage::create_exit(fault),
             Error::File(fault) => storage::file_exit(fault),
             Error::Issue(fault) => match fault {
@@ -267,7 +268,7 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Error::Ambiguous { .. } => Some("name one of them by its id".to_owned()),
-            Error::Config(fault) => storage::config_hint(fault),
+            Error::Config(fault) => settings::config_hint(fault),
             Error::Create(fault) if storage::is_taken(fault) => {
                 Some("choose another file, or overwrite it with `--force`".to_owned())
             }

@@ -4,7 +4,6 @@ use std::{fmt, io::ErrorKind, path::Path};
 
 use super::{Exit, plain};
 use crate::{
-    config::ConfigFault,
     files::{Fault, FileFault},
     label::Shown,
     store::StoreFault,
@@ -193,34 +192,7 @@ impl fmt::Display for StoreFault {
     }
 }
 
-pub(super) fn config_exit(fault: &ConfigFault) -> Exit {
-    match fault {
-        ConfigFault::File(file @ FileFault { fault: Fault::Io(_), .. }) => file_exit(file),
-        ConfigFault::File(_) | ConfigFault::Setting { .. } => Exit::Configuration,
-    }
-}
-
-pub(super) fn config_hint(fault: &ConfigFault) -> Option<String> {
-    match fault {
-        ConfigFault::File(fault) => file_hint(fault),
-        ConfigFault::Setting { .. } => {
-            Some("a setting is a line such as `issuer = \"https://example.org\"`".to_owned())
-        }
-    }
-}
-
-impl fmt::Display for ConfigFault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            ConfigFault::File(fault) => fault.fmt(f),
-            ConfigFault::Setting { path, line, message } => {
-                write!(f, "{}, line {line}: {}", shown(path), Shown(message))
-            }
-        }
-    }
-}
-
-fn shown(path: &Path) -> String {
+pub(super) fn shown(path: &Path) -> String {
     Shown(&path.to_string_lossy()).to_string()
 }
 

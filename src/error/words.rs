@@ -3,6 +3,10 @@
 use std::fmt;
 
 use crate::{
+    config::{
+        NotAHost, NotAMethod, NotANetwork, NotAPattern, NotARate, NotAccess, NotAnErrorFormat,
+        NotBytes, NotMethods, NotSomewhere,
+    },
     key::{NotAKeyId, NotAParty, NotAPrefix, Unsealable},
     label::NotALabel,
     ledger::NotAState,
@@ -73,6 +77,51 @@ said! {
     NotAKid { NotAKid => "a kid is 11 characters of base64url" }
     NotAPrefix { NotAPrefix => "a prefix is a lower-case letter, up to 14 more and digits, then `_`" }
     WeakKey { WeakKey => "a public key that is weak or has a second spelling" }
+    NotAHost {
+        NotAHost::Address => "it is neither an address nor a name",
+        NotAHost::Brackets => "an IPv6 address stands in brackets here",
+        NotAHost::Case => "a host is in lower case",
+        NotAHost::Shape => "a host is letters, digits and `-` with points between, or an address",
+    }
+    NotAMethod { NotAMethod => "a method is GET, HEAD, POST, PUT, PATCH, DELETE or OPTIONS" }
+    NotANetwork {
+        NotANetwork::Bits => "an IPv4 network has 1 to 32 bits, an IPv6 network 1 to 128",
+        NotANetwork::Everybody => "it would trust everybody",
+        NotANetwork::Mapped => "an IPv4 network is written as such",
+        NotANetwork::Rest => "the bits behind those that count are 0",
+        NotANetwork::Shape => "a network is an address, or one with `/` and a number of bits",
+    }
+    NotAPattern {
+        NotAPattern::Character => "it could be read two ways: a path has letters, digits and `-._~!$&'()+,=:@`",
+        NotAPattern::Dots => "it could be read two ways: `.` and `..` are no part of a path",
+        NotAPattern::Doubled => "it could be read two ways: something stands between two `/`",
+        NotAPattern::Name => "a name in a path has only letters, digits and `_`",
+        NotAPattern::OurOwn => "msb answers there itself",
+        NotAPattern::Rest => "`*` stands alone at the end",
+        NotAPattern::Start => "a path begins with `/`",
+        NotAPattern::Twice => "it has one name twice",
+    }
+    NotARate {
+        NotARate::Nothing => "a rate is at least 1",
+        NotARate::Shape => "a rate is a number, `/` and a unit",
+        NotARate::TooMuch => "a rate is at most 4294967295",
+        NotARate::Unit => "the units of a rate are s m h d",
+    }
+    NotAccess { NotAccess => "it is `public` or `key`" }
+    NotAnErrorFormat { NotAnErrorFormat => "it is `default`, `superbox` or `microsandbox`" }
+    NotBytes {
+        NotBytes::Nothing => "it is at least 1",
+        NotBytes::Shape => "it is a number of bytes, or one with KiB, MiB or GiB behind",
+        NotBytes::TooMuch => "it is at most 1GiB",
+    }
+    NotMethods {
+        NotMethods::None => "`methods` names none",
+        NotMethods::Twice => "`methods` names one twice",
+    }
+    NotSomewhere {
+        NotSomewhere::Address => "it is an IP address",
+        NotSomewhere::Socket => "it is an IP address, `:` and a port",
+    }
     NotAPem {
         NotAPem::NoBlock => "does not begin with a PEM block",
         NotAPem::NotEd25519 => "is damaged, or not an Ed25519 key in PKCS#8 form",

@@ -94,8 +94,6 @@ impl fmt::Display for Prefix {
     }
 }
 
-json::as_text!(Prefix);
-
 /// The JOSE header of every key (RFC 7515 section 4; `typ` as in RFC 8725 section 3.11).
 #[derive(Deserialize, Serialize)]
 struct Header {

@@ -369,12 +369,17 @@ fn a_configuration_is_read_with_care() {
         assert!((ran.stdout.clone() + &ran.stderr).contains(told), "{}{}", ran.stdout, ran.stderr);
     };
     config("", "verify -", 0, "valid");
-    config("\n\nprefx = \"x_\"\n", "verify -", 78, "config.toml, line 3: unknown field `prefx`");
+    config(
+        "\n\nprefx = \"x_\"\n",
+        "verify -",
+        78,
+        "config.toml, line 3: there is no setting `prefx`",
+    );
     config("prefix = 3\n", "verify -", 78, "config.toml, line 1: ");
     config("prefix = \"MSB_\"\n", "server keygen", 78, "a prefix is a lower-case letter");
     config("prefix = \"rb_\"\nprefix = \"x_\"\n", "server keygen", 78, "line 2");
     config("issuer = \"a b\"\n", "server keygen", 78, "it has only letters, digits");
-    config("x = 1\n", "server status --check", 3, "config.toml, line 1: unknown field `x`");
+    config("x = 1\n", "server status --check", 3, "config.toml, line 1: there is no setting `x`");
     config("issuer = \"me\"\n", "verify -", 15, "wrong_audience: the key was not issued by me");
     config("audience = \"web\"\n", "verify -", 15, "wrong_audience: the key is not meant for web");
     config("prefix = \"rb_\"\n", "verify -", 10, "malformed");

@@ -1,22 +1,18 @@
-//! `config.toml`: the policy it sets, at the making of keys and at their use.
+//! A policy, at the making of keys and at their use.
 
 use std::fs;
 
+use super::set;
 use crate::harness::{Msb, NOW};
 
 const DAY: i64 = 86_400;
 
-/// A server key and a first key from before there were any settings, which the command line of
-/// `verify` gets.
+/// A key from before there was a policy, in `MSB_API_KEY`.
 fn msb(flags: &str) -> Msb {
     let mut msb = Msb::new();
     let key = msb.key(flags);
     msb.env.insert("MSB_API_KEY".into(), key.into());
     msb
-}
-
-fn set(msb: &Msb, settings: &str) {
-    fs::write(msb.file("config.toml"), settings).unwrap();
 }
 
 #[test]

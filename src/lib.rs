@@ -16,7 +16,7 @@
 //! ledger                          what was handed out, and what was done
 //! keyring revocations policy      which server keys count; what was cut off; what is asked for
 //! key                             what a key says and how it is written
-//! namespace scope signing time label    words
+//! namespace scope signing time label variable    words
 //! json                            one spelling
 //! ```
 //!
@@ -63,5 +63,6 @@ pub mod scope;
 pub mod signing;
 pub mod store;
 pub mod time;
+pub mod variable;
 pub mod verify;
 pub mod world;

@@ -253,13 +253,20 @@ fn painted(coloured: bool, tone: Tone, text: &str) -> String {
 
 /// One JSON object that names its shape, on a line of its own.
 pub(super) fn object(schema: &'static str, body: &impl Serialize) -> String {
-    #[derive(Serialize)]
-    struct Answer<'a, T> {
-        schema: &'static str,
-        #[serde(flatten)]
-        body: &'a T,
-    }
     json::write(&Answer { schema, body }) + "\n"
+}
+
+/// The same at the end of a text that has room for it, which leaves no copies behind.
+pub(super) fn append_object(text: &mut Vec<u8>, schema: &'static str, body: &impl Serialize) {
+    json::append(text, &Answer { schema, body });
+    text.push(b'\n');
+}
+
+#[derive(Serialize)]
+struct Answer<'a, T> {
+    schema: &'static str,
+    #[serde(flatten)]
+    body: &'a T,
 }
 
 #[derive(Serialize)]

@@ -1,19 +1,17 @@
 //! `msb server keygen`: issue a key, and print it.
 
-use std::{fmt::Write, path::PathBuf};
-
 use serde::Serialize;
 use zeroize::Zeroizing;
 
 use super::{
-    console::{Console, object},
+    console::{Console, append_object},
+    format::{self, HandOver, Place},
     row,
     usage::{self, Typed, WHEN, typed, word},
 };
 use crate::{
     config::Config,
     error::{Error, Exit},
-    files::Replacement,
     issue::{self, Issued, Request},
     key::{KeyId, KeyText, Party, Prefix, Unsealable},
     label::{Label, Shown},
@@ -48,41 +46,18 @@ pub(super) struct Args {
     /// How many keys
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = usage::number::<1, 1_000_000>)]
     count: u32,
-    /// How to print it: alone, or as a line that exports MSB_API_KEY
-    #[arg(long, value_enum, default_value_t = Format::Key)]
-    format: Format,
-    /// Write to FILE, which only you can read, instead of standard output
-    #[arg(short, long, value_name = "FILE")]
-    output: Option<PathBuf>,
-    /// Overwrite FILE
-    #[arg(long, requires = "output")]
-    force: bool,
-}
-
-/// How a key is printed.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, clap::ValueEnum)]
-enum Format {
-    // The key on a line of its own.
-    Key,
-    // `export MSB_API_KEY='…'`
-    Env,
+    #[command(flatten)]
+    hand_over: HandOver,
 }
 
 pub(super) fn run(args: Args, console: &mut Console<'_, '_>) -> Result<Exit, Error> {
     let home = console.home()?;
     let request = request(&args, &Config::load(&home.config_file())?, console)?;
-    let file = args
-        .output
-        .as_deref()
-        .map(|path| Replacement::of(path, args.force).map_err(Error::Create))
-        .transpose()?;
-    if file.is_none() && console.world.stdout_is_closed {
-        return Err(Error::Nowhere);
-    }
+    let place = args.hand_over.place(args.count, console)?;
     let mut store = Store::open_or_create(&home)?;
     let (who, clock) = (console.world.who.clone(), console.world.clock);
     let issued = issue::keys(&mut store, &request, &who, clock, &mut *console.world.entropy)?;
-    let Err(output) = deliver(&args, &request, &issued, file, console) else {
+    let Err(output) = deliver(&args, &request, &issued, place, console) else {
         return Ok(Exit::Done);
     };
     let output = Box::new(output);
@@ -113,12 +88,6 @@ fn request(args: &Args, config: &Config, console: &Console<'_, '_>) -> Result<Re
         return Err(typed.refused("--expire", &why, "choose `--expire` after `--not-before`"));
     }
     check_name(args.name.as_ref(), &config.prefix)?;
-    if args.format != Format::Key && (args.count > 1 || console.json()) {
-        return Err(Error::usage(
-            "`--format env` is for one key, and not JSON",
-            "leave off `--format`",
-        ));
-    }
     let namespaces = usage::namespaces(args.namespace.clone(), "msb server keygen")?;
     let request = Request {
         count: args.count,
@@ -161,36 +130,36 @@ fn deliver(
     args: &Args,
     request: &Request,
     issued: &Issued,
-    mut file: Option<Replacement>,
+    mut place: Place,
     console: &mut Console<'_, '_>,
 ) -> Result<(), Error> {
+    let (format, variable) = (args.hand_over.format(), args.hand_over.variable());
+    let most = issued.keys.len().min(AT_ONCE) * format::room(&variable);
+    let mut text = Zeroizing::new(Vec::with_capacity(most));
     for some in issued.keys.chunks(AT_ONCE) {
-        let mut text = Zeroizing::new(String::new());
+        text.clear();
         for (id, key) in some {
-            let written = match (console.json(), args.format) {
-                (true, _) => {
-                    let answer = Answer::of(*id, key, request, issued);
-                    write!(text, "{}", object("msb.keygen/1", &answer))
-                }
-                (false, Format::Key) => writeln!(text, "{}", key.expose()),
-                (false, Format::Env) => writeln!(text, "export MSB_API_KEY='{}'", key.expose()),
-            };
-            written.expect("a string takes what is written");
+            if console.json() {
+                let answer = Answer::of(*id, key, request, issued);
+                append_object(&mut text, "msb.keygen/1", &answer);
+            } else {
+                format.append(&mut text, &variable, key);
+            }
         }
-        match &mut file {
-            Some(file) => file.write(text.as_bytes()).map_err(Error::Create)?,
-            None => console.answer(&text)?,
-        }
+        debug_assert!(text.len() <= most, "a text that grew left copies of keys behind");
+        place.write(str::from_utf8(&text).expect("keys and JSON are text"), console)?;
     }
-    // The file takes its name last: if anything before fails, there is none.
-    console.remark(&remarks(args, request, issued, console))?;
-    file.map_or(Ok(()), |file| file.finish().map_err(Error::Create))
+    // What others find keys by is made last: if anything before fails, there is nothing.
+    console.remark(&remarks(args, request, issued, &place, console))?;
+    let [.., (_, key)] = issued.keys.as_slice() else { return Ok(()) };
+    place.finish(&variable, key)
 }
 
 fn remarks(
     args: &Args,
     request: &Request,
     issued: &Issued,
+    place: &Place,
     console: &Console<'_, '_>,
 ) -> Vec<String> {
     let one = issued.keys.len() == 1;
@@ -202,17 +171,22 @@ fn remarks(
         Some(at) => format!("until {}", told(at)),
         None => format!("and {does} not expire"),
     };
-    let mut lines = vec![format!("{subject}{comma} open{s} {opens}, allow{s} {allows}, {end}")];
+    let goes = match place {
+        Place::Github(_) => format!("; it goes to GITHUB_ENV as {}", args.hand_over.variable()),
+        Place::File(_) | Place::Stdout => String::new(),
+    };
+    let first = format!("{subject}{comma} open{s} {opens}, allow{s} {allows}, {end}{goes}");
+    let mut lines = vec![first];
     if let Some(at) = request.not_before {
         lines.push(format!("it begins on {}", told(at)));
     }
     if issued.first_server_key {
         lines.push(format!("made server key {}, the first one here", issued.kid));
     }
-    if let Some(path) = &args.output {
+    if let Some(path) = &args.hand_over.output {
         lines.push(format!("it goes to {}", Shown(&path.to_string_lossy())));
     }
-    if args.output.is_none() && console.world.stdout_is_terminal {
+    if matches!(place, Place::Stdout) && console.world.stdout_is_terminal {
         lines.push("copy it now: msb keeps none".to_owned());
     }
     lines

@@ -2,6 +2,7 @@
 
 mod audit;
 mod console;
+mod format;
 mod inspect;
 mod keygen;
 mod list;

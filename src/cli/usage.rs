@@ -62,9 +62,7 @@ pub(super) fn namespaces(parts: Vec<Namespaces>, command: &str) -> Result<Namesp
 pub(super) fn explain(error: &clap::Error, command: &str) -> Error {
     let context = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => Some(quoted(text)),
-        Some(ContextValue::Strings(texts)) => {
-            Some(texts.iter().map(|text| quoted(text)).collect::<Vec<_>>().join(" or "))
-        }
+        Some(ContextValue::Strings(texts)) => Some(listed(texts)),
         _ => None,
     };
     let flag = context(ContextKind::InvalidArg).map(bare).unwrap_or_default();
@@ -139,6 +137,15 @@ fn bare(flag: String) -> String {
     match flag.split_once(" <") {
         Some((flag, _)) => format!("{flag}`"),
         None => flag,
+    }
+}
+
+/// The texts as one says them: the last one behind an `or`.
+fn listed(texts: &[String]) -> String {
+    let texts: Vec<_> = texts.iter().map(|text| quoted(text)).collect();
+    match texts.split_last() {
+        Some((last, others)) if !others.is_empty() => format!("{} or {last}", others.join(", ")),
+        Some(_) | None => texts.concat(),
     }
 }
 

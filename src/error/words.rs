@@ -14,6 +14,7 @@ use crate::{
     scope::NotAScope,
     signing::{NotAJwk, NotAKid, NotAPem, WeakKey},
     time::NotATime,
+    variable::NotAVariable,
 };
 
 /// The text without whatever may be a key, or most of one: any run of a key's characters that is
@@ -74,6 +75,9 @@ said! {
         NotAState => "a state is active, not_yet_valid, expired, revoked, reset, undelivered or all",
     }
     NotAKeyId { NotAKeyId => "a key id is 16 characters of 0-9 and a-z without i, l, o and u" }
+    NotAVariable {
+        NotAVariable => "a variable has only letters, digits and `_`, and does not begin with a digit",
+    }
     NotAKid { NotAKid => "a kid is 11 characters of base64url" }
     NotAPrefix { NotAPrefix => "a prefix is a lower-case letter, up to 14 more and digits, then `_`" }
     WeakKey { WeakKey => "a public key that is weak or has a second spelling" }

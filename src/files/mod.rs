@@ -1,5 +1,6 @@
 //! Files: modes, owners, bounded reads, writes that are whole or not there at all.
 
+mod append;
 mod fault;
 mod home;
 mod replacement;
@@ -17,6 +18,7 @@ use std::{
 use rustix::fs::{Access, FlockOperation, OFlags};
 use zeroize::Zeroizing;
 
+pub use append::Append;
 use fault::at;
 pub use fault::{Fault, FileFault};
 pub use home::Home;
@@ -103,29 +105,37 @@ fn not_others(metadata: &Metadata) -> Result<(), Fault> {
     }
 }
 
-/// Opens a plain file of this user without following a link or waiting for a fifo.
+/// Opens a plain file of this user without following a link, if it is there.
 fn open_ours(path: &Path) -> Result<Option<(File, Metadata)>, FileFault> {
-    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
-    let file = match OpenOptions::new().read(true).custom_flags(flags.bits() as i32).open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => {
-            // What a link or a socket answers is an error of its own; say what it is instead.
-            let fault = match fs::symlink_metadata(path) {
-                Ok(metadata) if !metadata.is_file() => Fault::kind_of(&metadata),
-                Ok(_) | Err(_) => Fault::from(error),
-            };
-            return Err(fault.at(path));
-        }
+    let opened = open_plain(OpenOptions::new().read(true), OFlags::NOFOLLOW, path);
+    let (file, metadata) = match opened {
+        Err(fault) if fault.is_not_found() => return Ok(None),
+        opened => opened?,
     };
-    let metadata = file.metadata().map_err(at(path))?;
-    if !metadata.is_file() {
-        return Err(Fault::kind_of(&metadata).at(path));
-    }
     if metadata.uid() != effective_uid() {
         return Err(Fault::Owner { uid: metadata.uid() }.at(path));
     }
     Ok(Some((file, metadata)))
+}
+
+/// Opens a plain file without waiting for a fifo.
+fn open_plain(
+    options: &mut OpenOptions,
+    flags: OFlags,
+    path: &Path,
+) -> Result<(File, Metadata), FileFault> {
+    let flags = flags | OFlags::NONBLOCK | OFlags::NOCTTY;
+    let file = options.custom_flags(flags.bits() as i32).open(path).map_err(|error| {
+        let follows = !flags.contains(OFlags::NOFOLLOW);
+        let found = if follows { fs::metadata(path) } else { fs::symlink_metadata(path) };
+        // What a link or a socket answers is an error of its own; say what it is instead.
+        match found {
+            Ok(metadata) if !metadata.is_file() => Fault::kind_of(&metadata).at(path),
+            Ok(_) | Err(_) => Fault::from(error).at(path),
+        }
+    })?;
+    let metadata = file.metadata().map_err(at(path))?;
+    if metadata.is_file() { Ok((file, metadata)) } else { Err(Fault::kind_of(&metadata).at(path)) }
 }
 
 fn bounded(file: File, path: &Path) -> Result<Zeroizing<String>, FileFault> {

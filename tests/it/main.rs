@@ -14,6 +14,7 @@ mod processes;
 mod properties;
 mod readme;
 mod settings;
+mod shells;
 mod streams;
 mod usage;
 mod vectors;

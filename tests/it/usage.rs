@@ -25,7 +25,7 @@ fn what_was_typed_is_quoted_and_mended() {
     refused("server keygen --name", "`--name` needs a value", "run `msb server keygen --help`");
     refused(
         "server keygen --format xml",
-        "`xml` for `--format`: it is `key` or `env`",
+        "`xml` for `--format`: it is `key`, `env`, `dotenv`, `fish`, `powershell` or `github`",
         "run `msb server keygen --help`",
     );
     refused(

@@ -62,13 +62,6 @@ fn several_keys_are_a_line_each() {
     assert_eq!(msb.run("server keygen --count 2 --json").stdout.lines().count(), 2);
     msb.ends("server keygen --count 0", 2);
     msb.ends("server keygen --count 1000001", 2);
-    msb.ends("server keygen --count 2 --format env", 2);
-    msb.ends("server keygen --json --format env", 2);
-}
-
-#[test]
-fn a_key_can_be_a_line_of_shell() {
-    Msb::new().check("server keygen -q --format env", 0, "export MSB_API_KEY='msb_…'\n", "");
 }
 
 #[test]

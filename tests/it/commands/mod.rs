@@ -1,5 +1,6 @@
 //! Commands, whole: exit code and both streams, word for word.
 
+mod format;
 mod keygen;
 mod ledger;
 mod rules;

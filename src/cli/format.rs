@@ -1,0 +1,181 @@
+//! How a key is handed over: in whose words, and where to.
+
+use std::{io::Write, path::PathBuf};
+
+use zeroize::Zeroizing;
+
+use super::{console::Console, usage::word};
+use crate::{
+    error::Error,
+    files::{Append, Replacement},
+    key::KeyText,
+    variable::Variable,
+};
+
+/// The flags that say how a key is handed over.
+#[derive(clap::Args)]
+pub(super) struct HandOver {
+    /// How to print it: alone, or as a line that sets a variable [default: key]
+    #[arg(long, value_enum)]
+    format: Option<Format>,
+    /// The variable that such a line sets [default: MSB_API_KEY]
+    #[arg(long, value_name = "NAME", value_parser = word::<Variable>)]
+    var: Option<Variable>,
+    /// Write to FILE, which only you can read, instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
+    /// Overwrite FILE
+    #[arg(long, requires = "output")]
+    force: bool,
+}
+
+/// How a key is printed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, clap::ValueEnum)]
+pub(super) enum Format {
+    // The key on a line of its own.
+    Key,
+    // `export NAME='KEY'`, for sh, bash and zsh.
+    Env,
+    // `NAME=KEY`: in no reader of such files does a key need quotes, and in some they would stay.
+    Dotenv,
+    // `set -gx NAME 'KEY'`
+    Fish,
+    // `$env:NAME = 'KEY'`
+    Powershell,
+    // The key is masked in the log, and `NAME=KEY` goes to the file that GITHUB_ENV names.
+    Github,
+}
+
+/// Where keys go.
+pub(super) enum Place {
+    /// A file that takes its name last.
+    File(Replacement),
+    /// The file of variables for the next steps of a GitHub job.
+    Github(Append),
+    /// Standard output.
+    Stdout,
+}
+
+impl HandOver {
+    /// Finds out where keys go, and all that can be wrong with it before there is one.
+    pub(super) fn place(&self, count: u32, console: &Console<'_, '_>) -> Result<Place, Error> {
+        self.check(count, console.json())?;
+        if let Some(path) = &self.output {
+            let file = Replacement::of(path, self.force).map_err(Error::Create)?;
+            return Ok(Place::File(file));
+        }
+        if console.world.stdout_is_closed {
+            return Err(Error::Nowhere);
+        }
+        match self.format() {
+            Format::Github => {
+                let path = (console.world.env)("GITHUB_ENV").filter(|path| !path.is_empty());
+                let path = path.ok_or_else(|| {
+                    Error::usage(
+                        "`--format github` needs GITHUB_ENV, and it is not set",
+                        "run it in a step of GitHub Actions, or choose `--format env`",
+                    )
+                })?;
+                Ok(Place::Github(Append::to(path.as_ref())?))
+            }
+            Format::Key | Format::Env | Format::Dotenv | Format::Fish | Format::Powershell => {
+                Ok(Place::Stdout)
+            }
+        }
+    }
+
+    /// An error if these flags do not go together.
+    fn check(&self, count: u32, json: bool) -> Result<(), Error> {
+        let format = self.format();
+        if format != Format::Key && (count > 1 || json) {
+            return Err(Error::usage(
+                format!("`--format {}` is for one key, and not JSON", format.name()),
+                "leave off `--format`",
+            ));
+        }
+        if self.var.is_some() && (format == Format::Key || json) {
+            return Err(Error::usage(
+                "`--var` is for a format that sets a variable",
+                "add `--format env`, dotenv, fish, powershell or github, or leave off `--var`",
+            ));
+        }
+        if self.output.is_some() && format == Format::Github {
+            return Err(Error::usage(
+                "`--format github` does not go with `--output`",
+                "leave off `--output`: the key goes to the file that GITHUB_ENV names",
+            ));
+        }
+        Ok(())
+    }
+
+    /// How keys are written.
+    pub(super) fn format(&self) -> Format {
+        self.format.unwrap_or(Format::Key)
+    }
+
+    /// The variable that is set.
+    pub(super) fn variable(&self) -> Variable {
+        self.var.clone().unwrap_or_default()
+    }
+}
+
+impl Format {
+    /// The word for it.
+    fn name(self) -> &'static str {
+        match self {
+            Format::Key => "key",
+            Format::Env => "env",
+            Format::Dotenv => "dotenv",
+            Format::Fish => "fish",
+            Format::Powershell => "powershell",
+            Format::Github => "github",
+        }
+    }
+
+    /// What is printed for a key, to the end of a text that has room for it.
+    pub(super) fn append(self, text: &mut Vec<u8>, variable: &Variable, key: &KeyText) {
+        let key = key.expose();
+        // The characters of a key are letters, digits, `_`, `-` and `.`: none ends a quote.
+        let written = match self {
+            Format::Key => writeln!(text, "{key}"),
+            Format::Env => writeln!(text, "export {variable}='{key}'"),
+            Format::Dotenv => writeln!(text, "{variable}={key}"),
+            Format::Fish => writeln!(text, "set -gx {variable} '{key}'"),
+            Format::Powershell => writeln!(text, "$env:{variable} = '{key}'"),
+            Format::Github => writeln!(text, "::add-mask::{key}"),
+        };
+        written.expect("a vector takes what is written");
+    }
+}
+
+impl Place {
+    /// Writes some of the keys, in their format.
+    pub(super) fn write(&mut self, text: &str, console: &mut Console<'_, '_>) -> Result<(), Error> {
+        match self {
+            Place::File(file) => file.write(text.as_bytes()).map_err(Error::Create),
+            Place::Github(_) | Place::Stdout => console.answer(text),
+        }
+    }
+
+    /// Does what comes last, when all else is said and done.
+    pub(super) fn finish(self, variable: &Variable, key: &KeyText) -> Result<(), Error> {
+        match self {
+            Place::File(file) => file.finish().map_err(Error::Create),
+            Place::Github(file) => {
+                let mut line = Zeroizing::new(Vec::with_capacity(room(variable)));
+                Format::Dotenv.append(&mut line, variable, key);
+                Ok(file.finish(&line)?)
+            }
+            Place::Stdout => Ok(()),
+        }
+    }
+}
+
+/// Room for whatever one key is written as.
+pub(super) fn room(variable: &Variable) -> usize {
+    LONGEST + variable.as_str().len()
+}
+
+/// More than any line has beside the name of its variable: JSON says what the key says once more,
+/// which fits into the key, and a name, which is shorter.
+const LONGEST: usize = 2 * KeyText::MOST;

@@ -13,9 +13,14 @@ use std::{
         unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
     },
     path::Path,
+    thread,
+    time::Duration,
 };
 
-use rustix::fs::{Access, FlockOperation, OFlags};
+use rustix::{
+    fs::{Access, FlockOperation, OFlags},
+    io::Errno,
+};
 use zeroize::Zeroizing;
 
 pub use append::Append;
@@ -23,6 +28,9 @@ use fault::at;
 pub use fault::{Fault, FileFault};
 pub use home::Home;
 pub use replacement::Replacement;
+
+/// How long to wait for another process that is writing.
+pub const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The most that is read of any file that is named to us, in bytes.
 pub const MOST: u64 = 1 << 20;
@@ -201,13 +209,19 @@ pub fn remove(path: &Path) -> Result<(), FileFault> {
 pub struct DirectoryLock(#[expect(dead_code, reason = "closing it unlocks")] File);
 
 impl DirectoryLock {
-    /// Takes the lock; an error if it is held.
-    pub fn try_take(directory: &Path) -> Result<Self, FileFault> {
-        let opened = File::open(directory).and_then(|file| {
-            rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive)?;
-            Ok(Self(file))
-        });
-        opened.map_err(at(directory))
+    /// Takes the lock; an error if it is held for longer than [`PATIENCE`].
+    pub fn take(directory: &Path) -> Result<Self, FileFault> {
+        const PAUSE: Duration = Duration::from_millis(10);
+        let file = File::open(directory).map_err(at(directory))?;
+        let mut pauses = PATIENCE.as_millis() / PAUSE.as_millis();
+        loop {
+            match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => return Ok(Self(file)),
+                Err(Errno::WOULDBLOCK) if pauses > 0 => thread::sleep(PAUSE),
+                Err(error) => return Err(Fault::Io(error.into()).at(directory)),
+            }
+            pauses -= 1;
+        }
     }
 }
 

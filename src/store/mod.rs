@@ -6,16 +6,12 @@ mod entries;
 mod succession;
 mod trust;
 
-use std::{
-    path::{Path, PathBuf},
-    thread,
-    time::Duration,
-};
+use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, config::DbConfig};
 
 use crate::{
-    files::{self, DirectoryLock, FileFault, Home},
+    files::{self, DirectoryLock, FileFault, Home, PATIENCE},
     signing::NotAPem,
 };
 
@@ -186,14 +182,9 @@ fn check_place(home: &Home) -> Result<(), StoreFault> {
 }
 
 fn wait_for_lock(home: &Home) -> Result<DirectoryLock, StoreFault> {
-    const PAUSE: Duration = Duration::from_millis(10);
-    for _ in 0..PATIENCE.as_millis() / PAUSE.as_millis() {
-        match DirectoryLock::try_take(&home.data) {
-            Err(held) if held.would_block() => thread::sleep(PAUSE),
-            taken => return Ok(taken?),
-        }
-    }
-    Err(StoreFault::Busy { path: home.data.clone() })
+    DirectoryLock::take(&home.data).map_err(|held| {
+        if held.would_block() { StoreFault::Busy { path: held.path } } else { held.into() }
+    })
 }
 
 /// Why what is kept cannot be read or changed.
@@ -311,6 +302,3 @@ const APPLICATION_ID: i32 = 0x6d73_6200;
 
 /// The version of the schema that this program writes and reads.
 const SCHEMA_VERSION: i32 = 2;
-
-/// How long to wait for another process that is writing.
-const PATIENCE: Duration = Duration::from_secs(5);

@@ -16,7 +16,7 @@ pub fn write<T: Serialize>(value: &T) -> String {
     serde_json::to_string(value).expect("our types have text keys and finite numbers")
 }
 
-/// Writes a value as [`write`] does, to the end of a text that has room for it: what grows leaves
+/// Writes a value as [`write()`] does, to the end of a text that has room for it: what grows leaves
 /// copies behind.
 pub fn append<T: Serialize>(text: &mut Vec<u8>, value: &T) {
     serde_json::to_writer(text, value).expect("our types have text keys and finite numbers");

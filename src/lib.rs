@@ -32,6 +32,7 @@
 //! getrandom         world
 //! SystemTime::now   world
 //! env::             world
+//! Stdio             world
 //! etcetera          world
 //! clap              cli
 //! comfy_table       cli

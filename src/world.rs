@@ -3,7 +3,8 @@
 use std::{
     ffi::OsString,
     io::{self, IsTerminal, Read, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
     time::SystemTime,
 };
 
@@ -21,6 +22,8 @@ pub struct World<'w> {
     pub entropy: &'w mut dyn FnMut(&mut [u8]),
     /// What the environment says.
     pub env: &'w dyn Fn(&str) -> Option<OsString>,
+    /// Whether git tracks a file, or would as soon as somebody adds everything.
+    pub git_tracks: &'w dyn Fn(&Path) -> bool,
     /// Who runs the command, for the audit.
     pub who: String,
     /// Standard input.
@@ -51,6 +54,7 @@ pub fn real<T>(act: impl FnOnce(&mut World<'_>) -> T) -> Option<T> {
             getrandom::fill(bytes).expect("the system has a random number generator");
         },
         env: &|name| std::env::var_os(name),
+        git_tracks: &git_tracks,
         who: who(),
         stdin_is_terminal: stdin.is_terminal(),
         stdout_is_closed: files::was_closed(&stdout),
@@ -76,6 +80,23 @@ fn who() -> String {
         }
         Ok(_) | Err(_) => format!("uid {uid}"),
     }
+}
+
+/// What git says of a file; where there is no git and no repository, nobody tracks it.
+fn git_tracks(path: &Path) -> bool {
+    let Some(name) = path.file_name() else { return false };
+    let mut git = Command::new("git");
+    // No program that a repository names is run. `./` keeps a name from being a pattern.
+    git.args(["-c", "core.fsmonitor=false", "-C"]).arg(files::parent(path));
+    git.args(["check-ignore", "--quiet", "--"]).arg(Path::new(".").join(name));
+    for (name, _) in std::env::vars_os() {
+        if name.as_encoded_bytes().starts_with(b"MSB_") {
+            git.env_remove(name);
+        }
+    }
+    let done = git.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    // 0 is ignored, 1 is tracked or not ignored, 128 is no repository.
+    done.is_ok_and(|status| status.code() == Some(1))
 }
 
 impl World<'_> {

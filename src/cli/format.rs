@@ -4,11 +4,12 @@ use std::{io::Write, path::PathBuf};
 
 use zeroize::Zeroizing;
 
-use super::{console::Console, usage::word};
+use super::{console::Console, dotenv, usage::word};
 use crate::{
     error::Error,
-    files::{Append, Replacement},
+    files::{Append, Edit, Replacement},
     key::KeyText,
+    label::Shown,
     variable::Variable,
 };
 
@@ -27,6 +28,9 @@ pub(super) struct HandOver {
     /// Overwrite FILE
     #[arg(long, requires = "output")]
     force: bool,
+    /// Set the variable in FILE, such as .env, and keep the rest of it
+    #[arg(long, value_name = "FILE")]
+    dotenv: Option<PathBuf>,
 }
 
 /// How a key is printed.
@@ -48,6 +52,8 @@ pub(super) enum Format {
 
 /// Where keys go.
 pub(super) enum Place {
+    /// A line of a `.env` file, which git may track.
+    Dotenv { edit: Edit, tracked: bool },
     /// A file that takes its name last.
     File(Replacement),
     /// The file of variables for the next steps of a GitHub job.
@@ -60,6 +66,15 @@ impl HandOver {
     /// Finds out where keys go, and all that can be wrong with it before there is one.
     pub(super) fn place(&self, count: u32, console: &Console<'_, '_>) -> Result<Place, Error> {
         self.check(count, console.json())?;
+        if let Some(path) = &self.dotenv {
+            let edit = Edit::of(path).map_err(Error::Create)?;
+            // The value is not known yet; whether there is a line for it, is.
+            let variable = self.variable();
+            dotenv::set(&edit.content()?, &variable, "")
+                .map_err(|why| why.at(edit.path(), &variable))?;
+            let tracked = (console.world.git_tracks)(edit.path());
+            return Ok(Place::Dotenv { edit, tracked });
+        }
         if let Some(path) = &self.output {
             let file = Replacement::of(path, self.force).map_err(Error::Create)?;
             return Ok(Place::File(file));
@@ -86,6 +101,9 @@ impl HandOver {
 
     /// An error if these flags do not go together.
     fn check(&self, count: u32, json: bool) -> Result<(), Error> {
+        if self.dotenv.is_some() {
+            return self.check_dotenv(count, json);
+        }
         let format = self.format();
         if format != Format::Key && (count > 1 || json) {
             return Err(Error::usage(
@@ -96,7 +114,7 @@ impl HandOver {
         if self.var.is_some() && (format == Format::Key || json) {
             return Err(Error::usage(
                 "`--var` is for a format that sets a variable",
-                "add `--format env`, dotenv, fish, powershell or github, or leave off `--var`",
+                "add `--format env`, dotenv, fish, powershell or github, or `--dotenv FILE`",
             ));
         }
         if self.output.is_some() && format == Format::Github {
@@ -106,6 +124,21 @@ impl HandOver {
             ));
         }
         Ok(())
+    }
+
+    fn check_dotenv(&self, count: u32, json: bool) -> Result<(), Error> {
+        let others = [
+            (self.output.is_some(), "--output", "leave off one of them"),
+            (self.format.is_some(), "--format", "leave off `--format`: such a file has its own"),
+            (json, "--json", "leave off `--json`: nothing is printed"),
+            (count > 1, "--count", "leave off `--count`: a variable holds one key"),
+        ];
+        match others.into_iter().find(|(given, ..)| *given) {
+            Some((_, flag, hint)) => {
+                Err(Error::usage(format!("`--dotenv` does not go with `{flag}`"), hint))
+            }
+            None => Ok(()),
+        }
     }
 
     /// How keys are written.
@@ -152,14 +185,40 @@ impl Place {
     /// Writes some of the keys, in their format.
     pub(super) fn write(&mut self, text: &str, console: &mut Console<'_, '_>) -> Result<(), Error> {
         match self {
+            // That line is written at the end, with the rest of the file.
+            Place::Dotenv { .. } => Ok(()),
             Place::File(file) => file.write(text.as_bytes()).map_err(Error::Create),
             Place::Github(_) | Place::Stdout => console.answer(text),
         }
     }
 
+    /// What one had better know about it.
+    pub(super) fn warnings(&self) -> Vec<String> {
+        let Place::Dotenv { edit, tracked } = self else { return vec![] };
+        let path = edit.path().to_string_lossy();
+        let path = Shown(&path);
+        let opened = edit
+            .open_to_others()
+            .map(|mode| format!("{path} had mode {mode:04o}, and now only its owner can read it"));
+        let tracked = tracked.then(|| {
+            format!(
+                "git does not ignore {path}: add it to .gitignore, and if git has it already, run \
+                 `git rm --cached` on it"
+            )
+        });
+        opened.into_iter().chain(tracked).collect()
+    }
+
     /// Does what comes last, when all else is said and done.
     pub(super) fn finish(self, variable: &Variable, key: &KeyText) -> Result<(), Error> {
         match self {
+            Place::Dotenv { edit, .. } => {
+                let path = edit.path().to_owned();
+                edit.finish(|content| {
+                    dotenv::set(content, variable, key.expose())
+                        .map_err(|why| why.at(&path, variable))
+                })
+            }
             Place::File(file) => file.finish().map_err(Error::Create),
             Place::Github(file) => {
                 let mut line = Zeroizing::new(Vec::with_capacity(room(variable)));

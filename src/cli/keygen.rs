@@ -151,6 +151,9 @@ fn deliver(
     }
     // What others find keys by is made last: if anything before fails, there is nothing.
     console.remark(&remarks(args, request, issued, &place, console))?;
+    for warning in place.warnings() {
+        console.hint(&warning)?;
+    }
     let [.., (_, key)] = issued.keys.as_slice() else { return Ok(()) };
     place.finish(&variable, key)
 }
@@ -173,6 +176,10 @@ fn remarks(
     };
     let goes = match place {
         Place::Github(_) => format!("; it goes to GITHUB_ENV as {}", args.hand_over.variable()),
+        Place::Dotenv { edit, .. } => {
+            let path = edit.path().to_string_lossy();
+            format!("; it goes to {} as {}", Shown(&path), args.hand_over.variable())
+        }
         Place::File(_) | Place::Stdout => String::new(),
     };
     let first = format!("{subject}{comma} open{s} {opens}, allow{s} {allows}, {end}{goes}");
@@ -228,6 +235,7 @@ Examples:
   msb server keygen --expire 3mo --namespace team-alpha --name ci-deploy
   export MSB_API_KEY=\"$(msb server keygen --expire 1w -n project-web)\"
   eval \"$(msb server keygen --expire 1h --format env)\"
+  msb server keygen --expire 1w --dotenv .env --var PROJECT_KEY
   msb server keygen --scope 'sandbox.*' --owner alice@example.org -o alice.key
   msb server keygen --count 100 -n load --json > keys.jsonl";
 

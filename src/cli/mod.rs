@@ -2,6 +2,7 @@
 
 mod audit;
 mod console;
+mod dotenv;
 mod format;
 mod inspect;
 mod keygen;

@@ -6,7 +6,7 @@ mod settings;
 mod storage;
 mod words;
 
-use std::{fmt, io};
+use std::{fmt, io, path::PathBuf};
 
 use crate::{
     config::ConfigFault,
@@ -17,6 +17,7 @@ use crate::{
     signing::{Kid, NotAJwk, NotAPem},
     store::StoreFault,
     time::UnixTime,
+    variable::Variable,
     verify::Refusal,
 };
 
@@ -126,6 +127,13 @@ pub enum Error {
         /// Why they could not be cut off.
         store: StoreFault,
     },
+    /// A value in a `.env` file opens a quote, and where it ends is not clear.
+    OpenQuote {
+        /// The file.
+        path: PathBuf,
+        /// The line that opens it.
+        line: usize,
+    },
     /// Output could not be written.
     Output(io::Error),
     /// A file with a public key holds none.
@@ -150,6 +158,15 @@ pub enum Error {
         path: String,
         /// Why.
         why: NotAPem,
+    },
+    /// A `.env` file sets a variable in several lines.
+    SetAgain {
+        /// The file.
+        path: PathBuf,
+        /// The variable.
+        variable: Variable,
+        /// Which lines, from 1.
+        lines: Vec<usize>,
     },
     /// What is kept cannot be read or changed.
     Store(StoreFault),
@@ -203,8 +220,10 @@ impl Error {
             },
             Error::Input(_)
             | Error::Jwks { .. }
+            | Error::OpenQuote { .. }
             | Error::Pem { .. }
-            | Error::ServerKeyPem { .. } => Exit::BadData,
+            | Error::ServerKeyPem { .. }
+            | Error::SetAgain { .. } => Exit::BadData,
             Error::NoHome => Exit::Configuration,
             Error::NoKeyGiven | Error::Usage { .. } => Exit::Usage,
             Error::NoServerKey { .. } => Exit::NoServerKey,
@@ -309,12 +328,14 @@ impl Error {
                 Some(format!("run `msb server revoke {}`", joined(ids)))
             }
             Error::Nowhere => Some("open it, or write to a file with `-o FILE`".to_owned()),
+            Error::OpenQuote { .. } => Some("write the value of that line on one line".to_owned()),
             Error::Past { .. } => Some("make another with `msb server key rotate`".to_owned()),
             Error::Pem { why, .. } => Some(words::pem_hint(*why).to_owned()),
             Error::Refused(refusal) => Some(refusal.hint()),
             Error::ServerKeyPem { .. } => {
                 Some("give an Ed25519 private key as OpenSSL writes it: PKCS#8 PEM".to_owned())
             }
+            Error::SetAgain { .. } => Some("keep one of these lines".to_owned()),
             Error::Store(fault) => storage::store_hint(fault),
             Error::Undelivered { .. } => Some("run it again: nobody has that key".to_owned()),
             Error::Usage { hint, .. } => Some(hint.clone()),
@@ -361,6 +382,11 @@ impl fmt::Display for Error {
             Error::NotRevoked { ids, output, store } => {
                 write!(f, "{output}; then {store}; NOT revoked: {}", joined(ids))
             }
+            Error::OpenQuote { path, line } => write!(
+                f,
+                "{}, line {line}: the value opens a quote and does not close it",
+                storage::shown(path)
+            ),
             Error::Output(error) => write!(f, "output could not be written: {}", plain(error)),
             Error::Past { kid, at } => {
                 write!(f, "server key {kid} ceased to sign at {at} and does not sign again")
@@ -370,6 +396,11 @@ impl fmt::Display for Error {
             }
             Error::Refused(Refusal::Malformed(why)) => write!(f, "the key is malformed: {why}"),
             Error::Refused(refusal) => refusal.fmt(f),
+            Error::SetAgain { path, variable, lines } => {
+                let lines: Vec<_> = lines.iter().map(ToString::to_string).collect();
+                let path = storage::shown(path);
+                write!(f, "{path} sets {variable} in lines {}", lines.join(" and "))
+            }
             Error::Store(fault) => fault.fmt(f),
             Error::Undelivered { count, output } => {
                 let keys = if *count == 1 {

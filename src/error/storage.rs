@@ -22,6 +22,7 @@ pub(super) fn file_exit(file: &FileFault) -> Exit {
             ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Exit::OutputFailed,
             ErrorKind::AlreadyExists | ErrorKind::NotADirectory => Exit::CannotCreate,
             ErrorKind::NotFound | ErrorKind::InvalidData | ErrorKind::IsADirectory => Exit::BadData,
+            ErrorKind::WouldBlock => Exit::Busy,
             _ => Exit::Failed,
         },
         Fault::Network { .. } => Exit::Configuration,
@@ -55,6 +56,7 @@ pub(super) fn file_hint(file: &FileFault) -> Option<String> {
         Fault::OthersCanRead { .. } => Some(format!("run `chmod 600 {path}`")),
         Fault::OthersCanWrite { .. } => Some(format!("run `chmod go-w {path}`")),
         Fault::Owner { uid } => Some(format!("run it as that user with `sudo -u '#{uid}'`")),
+        Fault::Io(error) if error.kind() == ErrorKind::WouldBlock => Some("try again".to_owned()),
         Fault::Io(_) | Fault::NoName | Fault::NotAFile | Fault::TooLarge => None,
     }
 }
@@ -72,6 +74,9 @@ impl fmt::Display for FileFault {
             }
             Fault::Io(error) if error.kind() == ErrorKind::AlreadyExists => {
                 write!(f, "{path} is there already")
+            }
+            Fault::Io(error) if error.kind() == ErrorKind::WouldBlock => {
+                write!(f, "{path} has been busy for 5 seconds")
             }
             Fault::Io(error) => write!(f, "{path}: {}", plain(error)),
             Fault::Link => write!(f, "{path} is a symbolic link"),

@@ -1,6 +1,7 @@
 //! Files: modes, owners, bounded reads, writes that are whole or not there at all.
 
 mod append;
+mod edit;
 mod fault;
 mod home;
 mod replacement;
@@ -24,6 +25,7 @@ use rustix::{
 use zeroize::Zeroizing;
 
 pub use append::Append;
+pub use edit::Edit;
 use fault::at;
 pub use fault::{Fault, FileFault};
 pub use home::Home;
@@ -56,7 +58,7 @@ pub fn open(path: &Path) -> Result<File, FileFault> {
 
 /// Reads a file that is named to us, of whatever kind, up to [`MOST`] bytes.
 pub fn read(path: &Path) -> Result<Zeroizing<String>, FileFault> {
-    bounded(open(path)?, path)
+    bounded_text(open(path)?, path)
 }
 
 /// Reads a secret of ours, if it is there: a plain file of this user that nobody else can read.
@@ -65,7 +67,7 @@ pub fn read_secret(path: &Path) -> Result<Option<Zeroizing<String>>, FileFault> 
     if metadata.mode() & 0o077 != 0 {
         return Err(Fault::OthersCanRead { mode: metadata.mode() & 0o7777 }.at(path));
     }
-    bounded(file, path).map(Some)
+    bounded_text(file, path).map(Some)
 }
 
 /// Reads a file on which decisions rest, if it is there: nobody else may write it. A link to one
@@ -77,7 +79,7 @@ pub fn read_trusted(path: &Path) -> Result<Option<Zeroizing<String>>, FileFault>
     let file = open(path)?;
     let metadata = file.metadata().map_err(at(path))?;
     trusted(&metadata).map_err(|fault| fault.at(path))?;
-    bounded(file, path).map(Some)
+    bounded_text(file, path).map(Some)
 }
 
 /// An error unless this is a file, no link, that nobody else can write.
@@ -146,15 +148,22 @@ fn open_plain(
     if metadata.is_file() { Ok((file, metadata)) } else { Err(Fault::kind_of(&metadata).at(path)) }
 }
 
-fn bounded(file: File, path: &Path) -> Result<Zeroizing<String>, FileFault> {
-    let mut text = Zeroizing::new(String::new());
+fn bounded(file: File, path: &Path) -> Result<Zeroizing<Vec<u8>>, FileFault> {
+    let mut bytes = Zeroizing::new(vec![]);
     // Room beforehand: a growing buffer would leave copies of a secret behind.
-    text.reserve(file.metadata().map_or(0, |metadata| metadata.len().min(MOST)) as usize + 1);
-    let length = file.take(MOST + 1).read_to_string(&mut text);
+    bytes.reserve(file.metadata().map_or(0, |metadata| metadata.len().min(MOST)) as usize + 1);
+    let length = file.take(MOST + 1).read_to_end(&mut bytes);
     match length.map_err(at(path))? as u64 {
-        ..=MOST => Ok(text),
+        ..=MOST => Ok(bytes),
         _ => Err(Fault::TooLarge.at(path)),
     }
+}
+
+fn bounded_text(file: File, path: &Path) -> Result<Zeroizing<String>, FileFault> {
+    let bytes = bounded(file, path)?;
+    let text = str::from_utf8(&bytes);
+    let text = text.map_err(|_| Fault::from(io::Error::from(io::ErrorKind::InvalidData)).at(path));
+    Ok(Zeroizing::new(text?.to_owned()))
 }
 
 /// Makes a directory that only this user can enter, and its parents.
@@ -248,7 +257,8 @@ fn sync_directory(path: &Path) -> Result<(), FileFault> {
     synced.map_err(at(directory))
 }
 
-fn parent(path: &Path) -> &Path {
+/// The directory that a file is in.
+pub fn parent(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if parent != Path::new("") => parent,
         Some(_) | None => Path::new("."),

@@ -1,12 +1,13 @@
 //! A file that is whole or not there at all.
 
 use std::{
-    fs::{self, File},
+    fs::{self, File, Metadata},
     io::{self, Write},
+    os::unix::fs::{MetadataExt, fchown},
     path::{Path, PathBuf},
 };
 
-use super::{Fault, FileFault, create, exists, fault::at, sync_directory};
+use super::{Fault, FileFault, create, effective_uid, exists, fault::at, sync_directory};
 
 /// A file that takes its name only once it is whole: written beside, synced, then renamed.
 pub struct Replacement {
@@ -19,7 +20,9 @@ pub struct Replacement {
 impl Replacement {
     /// Begins; an error if the name is taken and may not be overwritten.
     pub fn of(path: &Path, overwrite: bool) -> Result<Self, FileFault> {
-        let name = path.file_name().ok_or_else(|| Fault::NoName.at(path))?;
+        let is_directory = path.as_os_str().as_encoded_bytes().ends_with(b"/");
+        let name = path.file_name().filter(|_| !is_directory);
+        let name = name.ok_or_else(|| Fault::NoName.at(path))?;
         if fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
             return Err(Fault::NotAFile.at(path));
         }
@@ -35,6 +38,16 @@ impl Replacement {
         let beside = free.unwrap_or_else(|| beside(0));
         let file = create(&beside).map_err(|FileFault { fault, .. }| fault.at(path))?;
         Ok(Self { path: path.to_owned(), beside, file, overwrite })
+    }
+
+    /// Gives it to whoever has another file.
+    pub(super) fn belong_as(&self, metadata: &Metadata) -> Result<(), FileFault> {
+        // Where this may not be, nothing is lost: the group may do nothing with the file.
+        let _ = fchown(&self.file, None, Some(metadata.gid()));
+        if metadata.uid() != effective_uid() {
+            fchown(&self.file, Some(metadata.uid()), None).map_err(at(&self.path))?;
+        }
+        Ok(())
     }
 
     /// Writes more of the content.

@@ -45,6 +45,8 @@ pub struct Msb {
     pub env: HashMap<String, OsString>,
     pub stdin: Vec<u8>,
     pub terminal: bool,
+    /// Whether git tracks every file.
+    pub git_tracks: bool,
     /// How many seconds go by while a command waits.
     pub waits: i64,
     pub stdout_is_closed: bool,
@@ -75,6 +77,7 @@ impl Msb {
             env: HashMap::from([("MSB_HOME".to_owned(), home)]),
             stdin: vec![],
             terminal: false,
+            git_tracks: false,
             waits: 0,
             stdout_is_closed: false,
             stdout_takes: 0,
@@ -134,6 +137,7 @@ impl Msb {
                 clock: &|| UnixTime::from_secs(self.now + self.waits).unwrap(),
                 entropy: &mut entropy,
                 env: &|name| self.env.get(name).cloned(),
+                git_tracks: &|_| self.git_tracks,
                 who: "uid 0".to_owned(),
                 stdin: &mut stdin,
                 stdout: &mut stdout,

@@ -90,6 +90,12 @@ fn first_word(path: &str) -> String {
     path.trim_start().chars().take_while(|c| c.is_ascii_lowercase() || *c == '_').collect()
 }
 
+/// Whether code says a word, and not only a longer one that ends in it.
+fn says(code: &str, word: &str) -> bool {
+    let begins = |at: usize| !code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_');
+    code.match_indices(word).any(|(at, _)| begins(at))
+}
+
 #[test]
 fn every_room_is_on_a_floor() {
     let listed: Vec<_> = floors().concat();
@@ -131,7 +137,7 @@ fn some_words_are_said_in_one_room_only() {
         let rooms: Vec<_> = words.collect();
         let mut said = false;
         for (room, path, code) in code() {
-            if code.contains(word) {
+            if says(&code, word) {
                 said = true;
                 assert!(rooms.contains(&room.as_str()), "{} says {word}", path.display());
             }
@@ -152,7 +158,7 @@ fn a_key_becomes_plain_text_in_few_places() {
         .collect();
     places.sort();
     let expected =
-        [("cli/format.rs", 1), ("cli/keygen.rs", 1), ("cli/revoke/mod.rs", 3), ("key/mod.rs", 3)];
+        [("cli/format.rs", 2), ("cli/keygen.rs", 1), ("cli/revoke/mod.rs", 3), ("key/mod.rs", 3)];
     let places: Vec<_> = places.iter().map(|(name, times)| (name.as_str(), *times)).collect();
     assert_eq!(places, expected, "think before adding one");
     let unverified: Vec<_> = code()

@@ -286,6 +286,67 @@ fn a_home_that_cannot_be_written_is_told() {
 }
 
 #[test]
+fn a_file_of_variables_stays_with_whoever_has_it() {
+    use std::os::unix::fs::{MetadataExt, chown};
+    if !root() {
+        return;
+    }
+    let scratch = Scratch::new();
+    fs::set_permissions(&scratch.0, fs::Permissions::from_mode(0o755)).unwrap();
+    let home = scratch.path("home");
+    fs::create_dir(&home).unwrap();
+    chown(&home, Some(NOBODY), None).unwrap();
+    let directory = scratch.path("project");
+    fs::create_dir(&directory).unwrap();
+    let path = directory.join(".env");
+    fs::write(&path, "A=1\n").unwrap();
+    chown(&path, Some(NOBODY), Some(NOBODY)).unwrap();
+    let line = format!("server keygen --dotenv {}", path.display());
+    let as_nobody = || {
+        let mut command = msb(&home);
+        command.args(line.split_whitespace()).uid(NOBODY).gid(NOBODY);
+        let output = command.output().unwrap();
+        (output.status.code(), text(&output.stderr))
+    };
+    // Root's directory, nobody's file.
+    let (code, told) = as_nobody();
+    assert_eq!(code, Some(77), "{told}");
+    assert!(told.ends_with("project/.env: permission denied\n"), "{told}");
+    // Nobody's directory, and a file that nobody may not write.
+    chown(&directory, Some(NOBODY), None).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o400)).unwrap();
+    assert_eq!(as_nobody().0, Some(77));
+    // Nobody may write it, but not give it back to root.
+    chown(&path, Some(0), None).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
+    let (code, told) = as_nobody();
+    assert_eq!(code, Some(77), "{told}");
+    assert!(told.contains("project/.env belongs to user 0"), "{told}");
+    assert_eq!(fs::read_to_string(&path).unwrap(), "A=1\n");
+    assert_eq!(fs::read_dir(&home).unwrap().count(), 0, "no key was issued");
+    chown(&path, Some(NOBODY), Some(NOBODY)).unwrap();
+    assert_eq!(as_nobody().0, Some(0));
+    // Root may do all of it, and leaves the file to nobody.
+    assert_eq!(run(&scratch.path("roots"), &line).status.code(), Some(0));
+    let metadata = fs::metadata(&path).unwrap();
+    assert_eq!((metadata.uid(), metadata.gid(), metadata.mode() & 0o7777), (NOBODY, NOBODY, 0o600));
+    assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 2);
+    assert_eq!(fs::read_dir(&directory).unwrap().count(), 1, "nothing is left beside it");
+}
+
+#[test]
+fn help_fits_a_screen() {
+    let scratch = Scratch::new();
+    for command in ["", "server", "server keygen", "server list", "verify"] {
+        let mut msb = msb(&scratch.path("home"));
+        let output = msb.env("COLUMNS", "100").args(command.split_whitespace()).arg("--help");
+        let told = text(&output.output().unwrap().stdout);
+        assert!(told.lines().count() <= 40, "{told}");
+        assert!(told.lines().all(|line| line.chars().count() <= 100), "{told}");
+    }
+}
+
+#[test]
 fn a_network_file_system_is_refused() {
     if !have("strace") {
         return;

@@ -119,19 +119,140 @@ fn the_next_step_of_a_github_job_takes_a_key() {
 
 #[test]
 fn a_key_for_which_a_file_has_no_room_is_dead() {
+    for (flags, name) in [("--format github", "github_env"), ("--dotenv .env", ".env")] {
+        let scratch = Scratch::new();
+        // The file is almost as long as a file may be; those of the home are shorter.
+        let content = "A=1\n".repeat((256 << 10) - 10);
+        fs::write(scratch.path(name), &content).unwrap();
+        let script = format!(
+            r#"
+            ulimit -f 1024
+            trap '' XFSZ
+            "$MSB" server keygen {flags} > /dev/null 2> told
+            echo "$?"; grep error: told; "$MSB" server list --state undelivered"#
+        );
+        let said = answer(&["bash"], &script, &scratch);
+        let [exit, error, listed] = said.lines().collect::<Vec<_>>()[..] else { panic!("{said}") };
+        assert_eq!(exit, "74");
+        assert!(error.ends_with(": file too large; the new key is dead"), "{error}");
+        assert!(listed.contains("\tundelivered\t"), "{listed}");
+        let kept = fs::read_to_string(scratch.path(name)).unwrap();
+        assert!(
+            kept.starts_with(&content)
+                && variable("MSB_API_KEY", &kept).is_none_or(|key| key.len() < 200)
+        );
+        let beside = fs::read_dir(&scratch.0).unwrap().count();
+        assert_eq!(beside, 3, "the home, the file and what was told");
+    }
+}
+
+/// Runs the program once for each of these flags, all at once.
+fn at_once(scratch: &Scratch, flags: impl IntoIterator<Item = String>) {
+    let children: Vec<_> = flags
+        .into_iter()
+        .map(|flags| {
+            Command::new(env!("CARGO_BIN_EXE_msb"))
+                .args(["server", "keygen", "-q"])
+                .args(flags.split_whitespace())
+                .current_dir(&scratch.0)
+                .env("MSB_HOME", scratch.path("home"))
+                .spawn()
+                .unwrap()
+        })
+        .collect();
+    for mut child in children {
+        assert!(child.wait().unwrap().success());
+    }
+}
+
+#[test]
+fn a_file_of_variables_keeps_the_lines_of_all_who_write_at_once() {
     let scratch = Scratch::new();
-    // The file is as long as a file may be; those of the home are shorter.
-    fs::write(scratch.path("github_env"), "A=1\n".repeat(256 << 10)).unwrap();
+    let path = scratch.path(".env");
+    fs::write(&path, "BEFORE='1 2'").unwrap();
+    at_once(&scratch, (0..8).map(|name| format!("--dotenv .env --var KEY_{name}")));
+    let text = fs::read_to_string(&path).unwrap();
+    assert!(text.starts_with("BEFORE='1 2'\nKEY_"), "{text}");
+    assert_eq!(text.lines().count(), 9, "{text}");
+    for name in 0..8 {
+        holds(&variable(&format!("KEY_{name}"), &text).unwrap(), &scratch);
+    }
+    at_once(&scratch, (0..8).map(|_| "--dotenv .env --var KEY_3".to_owned()));
+    let text = fs::read_to_string(&path).unwrap();
+    assert_eq!((text.lines().count(), text.matches("KEY_3=").count()), (9, 1), "{text}");
+    holds(&variable("KEY_3", &text).unwrap(), &scratch);
+    let mut names: Vec<_> =
+        fs::read_dir(&scratch.0).unwrap().map(|file| file.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, [".env", "home"], "nothing is left beside it");
+}
+
+#[test]
+fn a_file_of_variables_is_read_by_shells() {
+    let take = r#"
+        printf 'A="1 2"\nexport KEY=old\n' > .env
+        "$MSB" server keygen -q --dotenv .env --var KEY
+        tail -n 1 .env > line
+        set -a; . ./.env; set +a; test "$A" = '1 2'"#;
+    for shell in [&["dash"][..], &["bash"], &["zsh", "-f"]] {
+        check(shell, take, |key| format!("export KEY={key}\n"));
+    }
+}
+
+#[test]
+fn git_is_asked_whether_it_tracks_a_file() {
+    if !have("git") {
+        return;
+    }
+    let scratch = Scratch::new();
     let script = r#"
-        ulimit -f 1024
-        trap '' XFSZ
-        "$MSB" server keygen --format github 2> told
-        echo "$?"; cat told; "$MSB" server list --state undelivered"#;
+        export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_SYSTEM=/dev/null
+        tracks() {
+            "$MSB" server keygen --dotenv "$2" 2> told
+            echo "$1: $(grep -c 'git does not ignore' told)"
+        }
+        tracks 'no repository' .env
+        git init -q repository; cd repository; mkdir deep
+        printf '.env\ntold\n' > .gitignore
+        tracks new new
+        tracks ignored .env
+        tracks 'ignored below' deep/.env
+        git add -f .env
+        tracks 'tracked although ignored' .env
+        tracks 'a strange name' ./:!x
+        tracks 'a name like a flag' ./--stdin
+        ln -s repository/new ../link
+        tracks 'a link into it' ../link
+        mkdir none; PATH=none tracks 'no git' new 2> errors"#;
     let said = answer(&["bash"], script, &scratch);
-    let said: Vec<_> = said.lines().collect();
-    assert_eq!(said[1], "74", "{said:?}");
-    assert!(said[2].contains("it goes to GITHUB_ENV"), "{said:?}");
-    assert!(said[3].contains("file too large; the new key is dead"), "{said:?}");
-    assert!(said[5].contains("\tundelivered\t"), "{said:?}");
-    assert_eq!(fs::metadata(scratch.path("github_env")).unwrap().len(), 1 << 20);
+    let tracked: Vec<_> = said.lines().map(|line| line.rsplit_once(": ").unwrap()).collect();
+    let expected = [
+        ("no repository", "0"),
+        ("new", "1"),
+        ("ignored", "0"),
+        ("ignored below", "0"),
+        ("tracked although ignored", "1"),
+        ("a strange name", "1"),
+        ("a name like a flag", "1"),
+        ("a link into it", "1"),
+        ("no git", ""),
+    ];
+    assert_eq!(tracked, expected);
+    let alone = fs::read_to_string(scratch.path("repository/told")).unwrap();
+    assert!(alone.contains("it goes to new") && !alone.contains("git does not"), "{alone}");
+}
+
+#[test]
+fn git_is_told_no_secret() {
+    let scratch = Scratch::new();
+    let script = r#"
+        mkdir bin
+        printf '#!/bin/sh\nenv > told; echo "$@" >> told; exit 1' > bin/git
+        chmod +x bin/git
+        export MSB_API_KEY="$("$MSB" server keygen -q)"
+        PATH="$PWD/bin:$PATH" "$MSB" server keygen -q --dotenv .env
+        cat told"#;
+    let told = answer(&["sh"], script, &scratch);
+    assert!(told.contains("\nPATH=") && told.contains("check-ignore --quiet -- ./.env"), "{told}");
+    assert!(!told.contains("MSB_") && !told.contains("msb_ey"), "{told}");
 }

@@ -68,7 +68,7 @@ fn a_variable_needs_a_format_that_sets_it() {
             &mut msb,
             &format!("--var NAME {with}"),
             "`--var` is for a format that sets a variable",
-            "add `--format env`, dotenv, fish, powershell or github, or leave off `--var`",
+            "add `--format env`, dotenv, fish, powershell or github, or `--dotenv FILE`",
         );
     }
     for name in ["", "1A", "A-B", "$(id)", "A=B", "A B", "'"] {

@@ -1,5 +1,6 @@
 //! Commands, whole: exit code and both streams, word for word.
 
+mod dotenv;
 mod format;
 mod keygen;
 mod ledger;

@@ -7,6 +7,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use msb::files::{Edit, FileFault};
+
 use crate::harness::{Msb, masked};
 
 /// A world with a `.env` file that only its owner can read.
@@ -197,6 +199,25 @@ fn a_key_that_its_file_did_not_get_is_dead() {
     msb.stdout_is_closed = true;
     assert_eq!(msb.run(&line(&path)).exit, 0);
     assert_eq!(held(&path), "A=1\nMSB_API_KEY=msb_…\n");
+}
+
+#[test]
+fn a_file_is_changed_by_one_at_a_time() {
+    let (msb, path) = with_file("A=1\n");
+    let directory = fs::File::open(&msb.scratch.0).unwrap();
+    // Processes that race as a rule do not meet; here they do.
+    let add = |line: &'static str| {
+        let directory = &directory;
+        move |content: &[u8]| {
+            assert!(directory.try_lock().is_err(), "nobody else may come between");
+            Ok::<_, FileFault>([content, line.as_bytes()].concat().into())
+        }
+    };
+    let (first, second) = (Edit::of(&path).unwrap(), Edit::of(&path).unwrap());
+    second.finish(add("B=2\n")).unwrap();
+    first.finish(add("C=3\n")).unwrap();
+    assert_eq!(held(&path), "A=1\nB=2\nC=3\n");
+    directory.try_lock().unwrap();
 }
 
 #[test]

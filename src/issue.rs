@@ -1,7 +1,12 @@
 //! One act: draw, sign, check and remember keys, before anyone may hand them out.
 
+use std::{
+    sync::{Mutex, mpsc},
+    thread,
+};
+
 use crate::{
-    key::{self, Claims, KeyId, KeyText, Party, Prefix, Unsealable},
+    key::{self, Claims, KeyId, KeyText, Party, Prefix, SealedKey, Unsealable},
     label::Label,
     ledger::Entry,
     namespace::Namespaces,
@@ -85,16 +90,27 @@ pub fn keys(
         audience: request.audience.clone(),
         policy: request.policy,
     };
+    // A key may begin later, but none is handed out that can never hold.
+    let begins = request.not_before.map_or(now, |nbf| nbf.max(now));
+    let seal = |id| key::seal(request.claims(id, issued_at), &server_key, &request.prefix);
     let mut keys = Vec::with_capacity(request.count as usize);
-    for _ in 0..request.count {
-        let id = new_id(&change, entropy)?;
-        let sealed = key::seal(request.claims(id, issued_at), &server_key, &request.prefix)?;
-        change.record(&request.entry(id, kid, issued_at, sealed.sha256))?;
-        // A key may begin later, but none is handed out that can never hold.
-        let begins = request.not_before.map_or(now, |nbf| nbf.max(now));
+    let ids: Vec<_> = (0..request.count).map(|_| KeyId::draw(entropy)).collect();
+    seal_all(&ids, &seal, |mut sealed| {
+        // Among 2^80 ids one collision is a wonder, and a second is no chance any more.
+        let mut draws = 0;
+        let mut id = sealed.key.claims().jti;
+        while !change.record(&request.entry(id, kid, issued_at, sealed.sha256))? {
+            if draws == 8 {
+                return Err(IssueFault::DiceRepeat);
+            }
+            draws += 1;
+            id = KeyId::draw(entropy);
+            sealed = seal(id)?;
+        }
         verifier.verify(sealed.key, Revocation::None, begins)?;
         keys.push((id, sealed.text));
-    }
+        Ok(())
+    })?;
     let issued = Issued { keys, kid, at: issued_at, first_server_key };
     change.audit("issue", &issued.subject())?;
     request.ends_after(clock())?;
@@ -137,16 +153,38 @@ fn after_rules(change: &Change<'_>, request: &Request, kid: Kid) -> Result<UnixT
     }
 }
 
-/// An id that no key here ever had.
-fn new_id(change: &Change<'_>, entropy: &mut dyn FnMut(&mut [u8])) -> Result<KeyId, IssueFault> {
-    // Among 2^80 ids one collision is a wonder, and a second is no chance any more.
-    for _ in 0..8 {
-        let id = KeyId::draw(entropy);
-        if !change.knows(id)? {
-            return Ok(id);
-        }
+/// Seals a key for each of these ids, many of them on every processor, and hands over each as it
+/// comes.
+fn seal_all(
+    ids: &[KeyId],
+    seal: &(dyn Fn(KeyId) -> Result<SealedKey, Unsealable> + Sync),
+    mut take: impl FnMut(SealedKey) -> Result<(), IssueFault>,
+) -> Result<(), IssueFault> {
+    if ids.len() <= CHUNK {
+        return ids.iter().try_for_each(|id| take(seal(*id)?));
     }
-    Err(IssueFault::DiceRepeat)
+    let (give, taken) = mpsc::sync_channel(4);
+    let chunks = Mutex::new(ids.chunks(CHUNK));
+    let next = || chunks.lock().expect("nobody panics with the lock").next();
+    thread::scope(|scope| {
+        for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
+            let give = give.clone();
+            scope.spawn(move || {
+                while let Some(chunk) = next() {
+                    let sealed = chunk.iter().map(|id| seal(*id)).collect::<Result<Vec<_>, _>>();
+                    // Nobody takes any more once one has failed.
+                    if give.send(sealed).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+        drop(give);
+        for sealed in taken {
+            sealed?.into_iter().try_for_each(&mut take)?;
+        }
+        Ok(())
+    })
 }
 
 impl Issued {
@@ -246,3 +284,6 @@ impl From<Unsealable> for IssueFault {
         Self::Unsealable(unsealable)
     }
 }
+
+/// How many keys one processor seals in one go.
+const CHUNK: usize = 256;

@@ -51,21 +51,14 @@ impl Change<'_> {
         self.store.ring()
     }
 
-    /// Whether a key of this id was ever handed out or revoked.
-    pub fn knows(&self, id: KeyId) -> Result<bool, StoreFault> {
-        let sql = "SELECT EXISTS (SELECT 1 FROM ledger WHERE jti = ?1)
-                       OR EXISTS (SELECT 1 FROM revocation WHERE jti = ?1)";
-        self.tx
-            .prepare_cached(sql)
-            .and_then(|mut query| query.query_row([id.to_string()], |row| row.get(0)))
-            .map_err(|error| self.fault(error))
-    }
-
-    /// Remembers a key.
-    pub fn record(&self, entry: &Entry) -> Result<(), StoreFault> {
-        self.run(
+    /// Remembers a key, unless one of its id was ever handed out or revoked; answers whether it
+    /// was not.
+    pub fn record(&self, entry: &Entry) -> Result<bool, StoreFault> {
+        let recorded = self.run(
             "INSERT INTO ledger (jti, kid, name, sub, namespaces, scope, iat, nbf, exp, sha256)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+             SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10
+             WHERE NOT EXISTS (SELECT 1 FROM revocation WHERE jti = ?1)
+             ON CONFLICT (jti) DO NOTHING",
             params![
                 entry.id.to_string(),
                 entry.kid.to_string(),
@@ -78,8 +71,8 @@ impl Change<'_> {
                 entry.expires_at.map(UnixTime::secs),
                 entry.sha256,
             ],
-        )
-        .map(|_| ())
+        )?;
+        Ok(recorded > 0)
     }
 
     /// Cuts off a key, unless that was done before; answers whether it was not.

@@ -38,7 +38,7 @@
 //! comfy_table       cli
 //! chrono::          time
 //! base64::          key signing
-//! rustix            files
+//! rustix            files world
 //! ```
 //!
 //! # The way of a key

@@ -2,6 +2,7 @@
 
 use std::{
     ffi::OsString,
+    hint::black_box,
     io::{self, IsTerminal, Read, Write},
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -9,6 +10,7 @@ use std::{
 };
 
 use etcetera::BaseStrategy;
+use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
 
 use crate::{files, files::Home, time::UnixTime};
 
@@ -45,8 +47,14 @@ pub struct World<'w> {
 /// Runs an act in the real world; none if its clock is before 1970 or past the year 9999.
 pub fn real<T>(act: impl FnOnce(&mut World<'_>) -> T) -> Option<T> {
     let now = clock()?;
-    let (mut stdin, mut stdout, mut stderr) = (io::stdin(), io::stdout(), io::stderr());
-    Some(act(&mut World {
+    forbid_core_dumps();
+    let (stdin, mut stdout, mut stderr) = (io::stdin(), io::stdout(), io::stderr());
+    // Without the buffer of the runtime, which would keep a key.
+    let mut unbuffered: Box<dyn Read> = match files::unbuffered(&stdin) {
+        Ok(stdin) => Box::new(stdin),
+        Err(_) => Box::new(io::stdin()),
+    };
+    let done = act(&mut World {
         now,
         // A clock that leaves those years while we run stands still.
         clock: &|| clock().unwrap_or(now),
@@ -60,10 +68,26 @@ pub fn real<T>(act: impl FnOnce(&mut World<'_>) -> T) -> Option<T> {
         stdout_is_closed: files::was_closed(&stdout),
         stdout_is_terminal: stdout.is_terminal(),
         stderr_is_terminal: stderr.is_terminal(),
-        stdin: &mut stdin,
+        stdin: &mut unbuffered,
         stdout: &mut stdout,
         stderr: &mut stderr,
-    }))
+    });
+    wipe_stack();
+    Some(done)
+}
+
+/// Sees to it that no copy of this process's memory is left on a disk: no core dump, and no
+/// debugger of the same user.
+fn forbid_core_dumps() {
+    // Where the system does not let us, there is nothing else to be done.
+    let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+    let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
+}
+
+/// Wipes what calls have left on the stack: a secret that was moved leaves copies where it was.
+#[inline(never)]
+fn wipe_stack() {
+    black_box(&mut [0_u64; 1 << 15]);
 }
 
 fn clock() -> Option<UnixTime> {

@@ -54,7 +54,8 @@ impl KeyArgs {
                     return Ok((key_at(Path::new(&path))?, Source::EnvFile));
                 }
                 let key = env("MSB_API_KEY").ok_or(Error::NoKeyGiven)?;
-                let key = key.to_string_lossy().into_owned();
+                let key = key.into_string();
+                let key = key.unwrap_or_else(|key| key.to_string_lossy().into_owned());
                 Ok((trimmed(Zeroizing::new(key)), Source::Env))
             }
         }
@@ -71,7 +72,12 @@ fn key_in(reader: &mut dyn Read) -> std::io::Result<KeyText> {
     let most = KeyText::MOST + 3;
     let mut bytes = Zeroizing::new(Vec::with_capacity(most));
     reader.take(most as u64).read_to_end(&mut bytes)?;
-    Ok(trimmed(Zeroizing::new(String::from_utf8_lossy(&bytes).into_owned())))
+    // What is not text is no key, and no secret.
+    let text = match str::from_utf8(&bytes) {
+        Ok(text) => text.to_owned(),
+        Err(_) => String::from_utf8_lossy(&bytes).into_owned(),
+    };
+    Ok(trimmed(Zeroizing::new(text)))
 }
 
 /// Without its one final line end.

@@ -275,6 +275,11 @@ pub fn was_closed(stream: impl AsFd) -> bool {
     null.is_ok() && null == stat && mode == Ok(OFlags::RDWR)
 }
 
+/// A stream without the buffer of the runtime, which would keep a secret that came through.
+pub fn unbuffered(stream: impl AsFd) -> io::Result<File> {
+    Ok(File::from(stream.as_fd().try_clone_to_owned()?))
+}
+
 /// The user whose rights this process has.
 pub fn effective_uid() -> u32 {
     rustix::process::geteuid().as_raw()

@@ -118,8 +118,8 @@ enum Type {
 pub struct UnverifiedKey {
     kid: Kid,
     claims: Claims,
-    signing_input: String,
-    signature: [u8; 64],
+    signing_input: Zeroizing<String>,
+    signature: Zeroizing<[u8; 64]>,
 }
 
 impl UnverifiedKey {
@@ -141,15 +141,17 @@ impl UnverifiedKey {
         }
         let header: Header =
             decode(header).and_then(|bytes| json::exact(&bytes)).ok_or(Malformed::Header)?;
+        let mut bytes = Zeroizing::new([0; 64]);
         Ok(Self {
             kid: header.kid,
             claims: decode(claims)
                 .and_then(|bytes| Claims::read(&bytes))
                 .ok_or(Malformed::Claims)?,
-            signing_input: signing_input.to_owned(),
-            signature: decode(signature)
-                .and_then(|bytes| bytes.try_into().ok())
-                .ok_or(Malformed::Signature)?,
+            signing_input: Zeroizing::new(signing_input.to_owned()),
+            signature: match BASE64_URL_SAFE_NO_PAD.decode_slice(signature, &mut *bytes) {
+                Ok(64) => bytes,
+                Ok(_) | Err(_) => return Err(Malformed::Signature),
+            },
         })
     }
 

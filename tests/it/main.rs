@@ -13,6 +13,7 @@ mod peers;
 mod processes;
 mod properties;
 mod readme;
+mod secrets;
 mod settings;
 mod shells;
 mod streams;

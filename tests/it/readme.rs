@@ -68,20 +68,27 @@ fn kind(word: &str) -> Option<&'static str> {
     }
 }
 
+/// Each command of the console blocks, and what it answers.
+fn examples() -> Vec<(String, String)> {
+    let blocks = blocks("console").concat();
+    let examples = blocks.split("$ ").skip(1).map(|example| {
+        let (command, answer) = example.split_once('\n').unwrap();
+        (command.to_owned(), answer.to_owned())
+    });
+    examples.collect()
+}
+
+/// The commands of the console blocks.
+pub fn console_examples() -> Vec<String> {
+    examples().into_iter().map(|(command, _)| command).collect()
+}
+
 #[test]
 fn the_console_examples_answer_as_they_say() {
     if !have("script") {
         return;
     }
-    let examples: Vec<(String, String)> = blocks("console")
-        .concat()
-        .split("$ ")
-        .skip(1)
-        .map(|example| {
-            let (command, answer) = example.split_once('\n').unwrap();
-            (command.to_owned(), answer.to_owned())
-        })
-        .collect();
+    let examples = examples();
     assert!(examples.len() >= 12, "the examples were not found");
     let scratch = Scratch::new();
     let commands: Vec<_> = examples.iter().map(|(command, _)| command.clone()).collect();

@@ -68,6 +68,56 @@ pub enum Exit {
     Configuration = 78,
 }
 
+impl Exit {
+    /// All of them, in the order of their codes.
+    pub const ALL: [Exit; 19] = [
+        Exit::Done,
+        Exit::Failed,
+        Exit::Usage,
+        Exit::Attention,
+        Exit::NoServerKey,
+        Exit::NotFound,
+        Exit::Refused,
+        Exit::Malformed,
+        Exit::BadSignature,
+        Exit::Expired,
+        Exit::NotYetValid,
+        Exit::Revoked,
+        Exit::Elsewhere,
+        Exit::BadData,
+        Exit::CannotCreate,
+        Exit::OutputFailed,
+        Exit::Busy,
+        Exit::Permissions,
+        Exit::Configuration,
+    ];
+
+    /// What it means, for people.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Exit::Done => "done",
+            Exit::Failed => "any other failure",
+            Exit::Usage => "usage: the command line is wrong",
+            Exit::Attention => "attention: something needs doing",
+            Exit::NoServerKey => "no server key",
+            Exit::NotFound => "not found: no such key",
+            Exit::Refused => "refused: not confirmed, ambiguous, or against policy",
+            Exit::Malformed => "verdict: malformed",
+            Exit::BadSignature => "verdict: signed by an unknown server key, or forged",
+            Exit::Expired => "verdict: expired",
+            Exit::NotYetValid => "verdict: not yet valid",
+            Exit::Revoked => "verdict: revoked",
+            Exit::Elsewhere => "verdict: for another audience, namespace or scope",
+            Exit::BadData => "input data is damaged",
+            Exit::CannotCreate => "a file cannot be made",
+            Exit::OutputFailed => "output could not be written",
+            Exit::Busy => "busy: try again",
+            Exit::Permissions => "permissions are missing, or too wide",
+            Exit::Configuration => "the configuration is wrong",
+        }
+    }
+}
+
 /// Whatever ends a command early.
 #[derive(Debug)]
 pub enum Error {

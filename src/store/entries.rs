@@ -182,7 +182,8 @@ impl Store {
     }
 }
 
-fn listed(row: &Row<'_>) -> rusqlite::Result<Listed> {
+/// The entry in a row of [`LISTED`].
+pub(super) fn listed(row: &Row<'_>) -> rusqlite::Result<Listed> {
     let instant = |column| moment(row, column);
     let entry = Entry {
         id: word(row, 0)?,
@@ -225,7 +226,7 @@ fn count(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
 /// Every entry beside its revocation, the first rule that covers it and its server key, with the
 /// state of the key at `:now`. What covers a key is said in `revocations` too, and a test holds the
 /// two together.
-const LISTED: &str = "
+pub(super) const LISTED: &str = "
     SELECT l.jti, l.kid, l.name, l.sub, l.namespaces, l.scope, l.iat, l.nbf, l.exp, l.sha256,
            coalesce(r.at, u.at) AS revoked_at,
            coalesce(r.cause, iif(u.n IS NULL, NULL, 'rule')) AS cause,

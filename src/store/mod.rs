@@ -2,6 +2,7 @@
 //! beside it. The only room that speaks SQL.
 
 mod change;
+mod completion;
 mod entries;
 mod succession;
 mod trust;
@@ -61,6 +62,8 @@ impl Store {
             .map_err(explain)?;
         let store = Self { db, home: home.clone() };
         store.db.busy_timeout(PATIENCE).map_err(explain)?;
+        // Otherwise SQLite plans a query anew each time it is asked with other values.
+        store.db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(explain)?;
         match purpose {
             Purpose::Read => {
                 // One snapshot of all that a command reads.

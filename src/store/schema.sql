@@ -34,6 +34,8 @@ CREATE TABLE ledger (
 ) STRICT;
 
 CREATE INDEX ledger_by_name ON ledger (name) WHERE name IS NOT NULL;
+CREATE INDEX ledger_by_owner ON ledger (sub) WHERE sub IS NOT NULL;
+CREATE INDEX ledger_by_namespaces ON ledger (namespaces);
 
 CREATE TABLE revocation (
     jti    TEXT PRIMARY KEY,

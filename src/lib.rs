@@ -35,6 +35,7 @@
 //! Stdio             world
 //! etcetera          world
 //! clap              cli
+//! clap_complete     cli
 //! comfy_table       cli
 //! chrono::          time
 //! base64::          key signing

@@ -4,6 +4,7 @@ use serde::Serialize;
 use zeroize::Zeroizing;
 
 use super::{
+    complete::Offer,
     console::{Console, append_object},
     format::{self, HandOver, Place},
     row,
@@ -29,7 +30,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "WHEN", value_parser = typed::<Lifetime>, allow_hyphen_values = true)]
     expire: Option<Typed<Lifetime>>,
     /// A namespace that the key opens; repeatable [default: every one]
-    #[arg(short, long, value_name = "NS", value_parser = usage::namespace)]
+    #[arg(short, long, value_name = "NS", value_parser = usage::namespace, add = Offer::Namespaces)]
     namespace: Vec<Namespaces>,
     /// An operation that the key allows, such as sandbox.*; repeatable [default: every one]
     #[arg(long, value_name = "S", value_parser = word::<ScopeWord>)]
@@ -38,7 +39,7 @@ pub(super) struct Args {
     #[arg(long, value_parser = word::<Label>)]
     name: Option<Label>,
     /// Who the key belongs to
-    #[arg(long, value_parser = word::<Party>)]
+    #[arg(long, value_parser = word::<Party>, add = Offer::Owners)]
     owner: Option<Party>,
     /// When the key begins to work [default: now]
     #[arg(long, value_name = "WHEN", value_parser = typed::<Moment>, allow_hyphen_values = true)]

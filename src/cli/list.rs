@@ -1,8 +1,10 @@
 //! `msb server list`: who holds what.
 
+use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
 use serde::Serialize;
 
 use super::{
+    complete::Offer,
     console::Console,
     row::{self, Row},
     usage::{self, Typed, typed, word},
@@ -21,16 +23,16 @@ use crate::{
 #[command(before_help = EXAMPLES)]
 pub(super) struct Args {
     /// Keys that open NS, those for every namespace included
-    #[arg(short, long, value_name = "NS", value_parser = word::<Namespace>)]
+    #[arg(short, long, value_name = "NS", value_parser = word::<Namespace>, add = Offer::Namespaces)]
     namespace: Option<Namespace>,
     /// Keys that belong to O
-    #[arg(long, value_name = "O", value_parser = word::<Party>)]
+    #[arg(long, value_name = "O", value_parser = word::<Party>, add = Offer::Owners)]
     owner: Option<Party>,
     /// Keys with such a name, as in 'ci-*'
-    #[arg(long, value_name = "GLOB")]
+    #[arg(long, value_name = "GLOB", add = Offer::Names)]
     name: Option<String>,
     /// Keys in state S: active, not_yet_valid, expired, revoked, reset, undelivered, or all; repeatable
-    #[arg(long, value_name = "S", value_parser = states)]
+    #[arg(long, value_name = "S", value_parser = states, add = ArgValueCandidates::new(state_words))]
     state: Vec<States>,
     /// Active keys that end within this time, such as 14d; exit 3 if there are any
     #[arg(long, value_name = "WITHIN", value_parser = typed::<Span>, conflicts_with = "state", allow_hyphen_values = true)]
@@ -39,7 +41,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "N", default_value_t = 200, value_parser = usage::number::<0, 1_000_000_000>)]
     limit: u32,
     /// Keys older than the key ID
-    #[arg(long, value_name = "ID", value_parser = word::<KeyId>)]
+    #[arg(long, value_name = "ID", value_parser = word::<KeyId>, add = Offer::Ids)]
     after: Option<KeyId>,
 }
 
@@ -52,6 +54,12 @@ fn states(text: &str) -> Result<States, String> {
         "all" => Ok(States(State::ALL.to_vec())),
         state => word(state).map(|state| States(vec![state])),
     }
+}
+
+/// What is offered for `--state`.
+fn state_words() -> Vec<CompletionCandidate> {
+    let words = State::ALL.map(State::word).into_iter().chain(["all"]);
+    words.map(CompletionCandidate::new).collect()
 }
 
 pub(super) fn run(args: Args, console: &mut Console<'_, '_>) -> Result<Exit, Error> {

@@ -1,12 +1,15 @@
 //! The command line: parse, call, print. A file for each command.
 
 mod audit;
+mod complete;
+mod completions;
 mod console;
 mod dotenv;
 mod format;
 mod inspect;
 mod keygen;
 mod list;
+mod quoting;
 mod revoke;
 mod row;
 mod server_key;
@@ -18,7 +21,7 @@ mod verify;
 
 use std::{ffi::OsString, path::PathBuf};
 
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, error::ErrorKind};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueHint, error::ErrorKind};
 
 use crate::{error::Exit, world::World};
 use console::{Colour, Console, Manner};
@@ -42,7 +45,7 @@ struct Global {
     #[arg(short, long, global = true, help_heading = "Everywhere")]
     quiet: bool,
     /// Keep configuration and data in DIR [env: MSB_HOME]
-    #[arg(long, global = true, value_name = "DIR", help_heading = "Everywhere")]
+    #[arg(long, global = true, value_name = "DIR", help_heading = "Everywhere", value_hint = ValueHint::DirPath)]
     home: Option<PathBuf>,
     /// Colour the output
     #[arg(
@@ -64,6 +67,8 @@ enum Command {
     Verify(verify::Args),
     /// Tell what a key claims, without believing it
     Inspect(inspect::Args),
+    /// Print a script that completes command lines, for a shell to read
+    Completions(completions::Args),
 }
 
 #[derive(Subcommand)]
@@ -85,9 +90,17 @@ enum Server {
     Audit(audit::Args),
 }
 
+/// Every command with its flags, for whoever writes the manual.
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
 /// Runs one command; the answer is what the process ends with.
 pub fn run(args: impl IntoIterator<Item = OsString>, world: &mut World<'_>) -> Exit {
     let args: Vec<OsString> = args.into_iter().collect();
+    if let Some(exit) = complete::answer(&args, Cli::command(), world) {
+        return exit;
+    }
     let parsed = Cli::command()
         .try_get_matches_from(&args)
         .and_then(|matches| Cli::from_arg_matches(&matches));
@@ -108,6 +121,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>, world: &mut World<'_>) -> E
         Command::Server(Server::Audit(args)) => audit::run(args, &mut console),
         Command::Verify(args) => verify::run(args, &mut console),
         Command::Inspect(args) => inspect::run(args, &mut console),
+        Command::Completions(args) => completions::run(args, &mut console),
     };
     done.unwrap_or_else(|error| console.fail(&error))
 }

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::{
+    complete::Offer,
     console::Console,
     row::{self, Row},
 };
@@ -18,7 +19,7 @@ use crate::{
 #[command(before_help = EXAMPLES)]
 pub(super) struct Args {
     /// Its id, its name, or the first four or more characters of its id
-    #[arg(value_name = "ID|NAME")]
+    #[arg(value_name = "ID|NAME", add = Offer::Keys)]
     key: String,
 }
 

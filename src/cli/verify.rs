@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::{
+    complete::Offer,
     console::{Console, Tone},
     source::{KeyArgs, Source},
     usage::{self, Typed, WHEN, typed, word},
@@ -31,7 +32,7 @@ pub(super) struct Args {
     #[command(flatten)]
     key: KeyArgs,
     /// It must open NS; repeatable
-    #[arg(short, long, value_name = "NS", value_parser = usage::namespace)]
+    #[arg(short, long, value_name = "NS", value_parser = usage::namespace, add = Offer::Namespaces)]
     namespace: Vec<Namespaces>,
     /// It must allow S; repeatable
     #[arg(long, value_name = "S", value_parser = word::<ScopeWord>)]

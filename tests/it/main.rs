@@ -4,6 +4,7 @@
 #![allow(unreachable_pub, reason = "a test binary has no outside")]
 
 mod commands;
+mod completions;
 mod faults;
 mod format;
 mod harness;

@@ -219,6 +219,7 @@ fn help_begins_with_examples() {
         "server key show",
         "verify",
         "inspect",
+        "completions",
     ] {
         for flag in ["--help", "-h"] {
             let ran = msb.run(&format!("{command} {flag}"));

@@ -7,7 +7,7 @@ use std::io::Read;
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-use super::{console::Console, row, source::SEEN_BY_OTHERS, usage::word};
+use super::{complete::Offer, console::Console, row, source::SEEN_BY_OTHERS, usage::word};
 use crate::{
     error::{Error, Exit},
     key::{KeyId, KeyText, Prefix, UnverifiedKey},
@@ -26,7 +26,7 @@ use crate::{
 #[command(before_help = EXAMPLES)]
 pub(super) struct Args {
     /// Ids, names or keys; `-` reads them from standard input, one a line
-    #[arg(value_name = "ID|NAME|KEY|-", required_unless_present = "kind")]
+    #[arg(value_name = "ID|NAME|KEY|-", required_unless_present = "kind", add = Offer::LiveKeys)]
     keys: Vec<String>,
     #[command(flatten)]
     kind: rule::KindArgs,

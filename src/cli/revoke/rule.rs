@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::{Answer, Args, DONE, ELSEWHERE, UNCHANGED};
 use crate::{
     cli::{
+        complete::Offer,
         console::Console,
         row,
         usage::{Typed, WHEN, typed, word},
@@ -25,13 +26,13 @@ use crate::{
 #[group(id = "kind", multiple = true, conflicts_with = "keys")]
 pub(super) struct KindArgs {
     /// Every key of this owner
-    #[arg(long, value_name = "O", value_parser = word::<Party>)]
+    #[arg(long, value_name = "O", value_parser = word::<Party>, add = Offer::Owners)]
     owner: Option<Party>,
     /// Every key that names NS; keys for every namespace go on
-    #[arg(short, long, value_name = "NS", value_parser = word::<Namespace>)]
+    #[arg(short, long, value_name = "NS", value_parser = word::<Namespace>, add = Offer::Namespaces)]
     namespace: Option<Namespace>,
     /// Every key that this server key signed
-    #[arg(long, value_name = "KID", value_parser = word::<Kid>)]
+    #[arg(long, value_name = "KID", value_parser = word::<Kid>, add = Offer::Kids)]
     kid: Option<Kid>,
     /// Every key issued before this moment
     #[arg(long, value_name = "WHEN", value_parser = typed::<Moment>, allow_hyphen_values = true)]

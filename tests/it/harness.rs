@@ -12,6 +12,8 @@ use std::{
 
 use msb::{time::UnixTime, world::World};
 
+use crate::manual;
+
 /// 2026-11-23T10:00:00Z, a Monday.
 pub const NOW: i64 = 1_795_428_000;
 
@@ -148,6 +150,7 @@ impl Msb {
                 stderr_is_terminal: self.terminal,
             },
         );
+        manual::check_exit(words, exit);
         let text = |stream: Stream| String::from_utf8(stream.taken).unwrap();
         Ran { exit: exit as u8, stdout: text(stdout), stderr: text(stderr) }
     }

@@ -9,6 +9,7 @@ mod faults;
 mod format;
 mod harness;
 mod house;
+mod manual;
 mod mutants;
 mod peers;
 mod processes;

@@ -1,0 +1,296 @@
+//! The manual, `man/`: a page for each command, written from the parser. `UPDATE=1 cargo test`
+//! writes it anew.
+
+use std::{collections::BTreeMap, fs, path::PathBuf, process::Command, sync::LazyLock};
+
+use clap_mangen::{
+    Man,
+    roff::{Inline, Roff, bold, italic, roman},
+};
+use msb::error::Exit;
+
+use crate::harness::have;
+
+fn directory() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("man")
+}
+
+/// The names of commands, as their pages have them, with what each can end with. A test that
+/// sees another exit fails, and so does a command that is not here.
+fn exits(page: &str) -> Vec<Exit> {
+    use Exit::*;
+    const STORE: [Exit; 7] =
+        [Failed, BadData, CannotCreate, OutputFailed, Busy, Permissions, Configuration];
+    const VERDICTS: [Exit; 6] = [Malformed, BadSignature, Expired, NotYetValid, Revoked, Elsewhere];
+    let of = |own: &[Exit], more: &[Exit]| {
+        let mut exits = [&[Done, Usage, OutputFailed], own, more].concat();
+        exits.sort();
+        exits.dedup();
+        exits
+    };
+    match page {
+        "msb" => Exit::ALL.to_vec(),
+        "msb-server" | "msb-server-key" => of(&[], &[]),
+        "msb-server-keygen" => of(&[NoServerKey, Refused], &STORE),
+        "msb-server-list" => of(&[Attention, NotFound], &STORE),
+        "msb-server-show" => of(&[NotFound, Refused], &STORE),
+        "msb-server-revoke" => {
+            of(&[NoServerKey, NotFound, Refused, Malformed, BadSignature], &STORE)
+        }
+        "msb-server-status" => of(&[Attention, Configuration], &[]),
+        "msb-server-key-show" => of(&[NoServerKey], &STORE),
+        "msb-verify" => of(&[&[NoServerKey][..], &VERDICTS].concat(), &STORE),
+        "msb-inspect" => of(&[Malformed, Failed, BadData, CannotCreate, Permissions], &[]),
+        "msb-completions" => of(&[], &[]),
+        _ => panic!("{page}: add it here, with what it can end with"),
+    }
+}
+
+/// Holds what a command ended with to its page.
+pub fn check_exit(words: &[impl AsRef<str>], exit: Exit) {
+    let mut command = &*PARSER;
+    let mut page = command.get_name().to_owned();
+    for word in words {
+        if let Some(found) = command.find_subcommand(word.as_ref()) {
+            command = found;
+            page += &format!("-{}", found.get_name());
+        }
+    }
+    assert!(exits(&page).contains(&exit), "{page} does not tell of exit {}", exit as u8);
+}
+
+static PARSER: LazyLock<clap::Command> = LazyLock::new(|| {
+    let mut command = msb::cli::command();
+    command.build();
+    command
+});
+
+/// Name and text of every page.
+fn pages() -> BTreeMap<String, String> {
+    fn add(
+        command: &clap::Command,
+        above: &[&clap::Command],
+        pages: &mut BTreeMap<String, String>,
+    ) {
+        pages.insert(format!("{}.1", name(command)), page(command, above));
+        let above = [above, &[command]].concat();
+        command.get_subcommands().for_each(|command| add(command, &above, pages));
+    }
+    let mut pages = BTreeMap::new();
+    add(&PARSER, &[], &mut pages);
+    pages
+}
+
+fn name(command: &clap::Command) -> &str {
+    command.get_display_name().unwrap_or_else(|| command.get_name())
+}
+
+/// A page; above are the commands that this one is part of.
+fn page(command: &clap::Command, above: &[&clap::Command]) -> String {
+    let man = Man::new(command.clone())
+        .title(name(command).to_uppercase())
+        .source(format!("msb {}", env!("CARGO_PKG_VERSION")))
+        .manual("msb manual");
+    let mut text = vec![];
+    man.render_title(&mut text).unwrap();
+    man.render_name_section(&mut text).unwrap();
+    synopsis(command).to_writer(&mut text).unwrap();
+    man.render_description_section(&mut text).unwrap();
+    if command.has_subcommands() {
+        section("COMMANDS", |roff| {
+            for command in command.get_subcommands() {
+                roff.control("TP", []);
+                roff.text([bold(name(command)), roman("(1)")]);
+                roff.text([roman(command.get_about().unwrap().to_string())]);
+            }
+        })
+        .to_writer(&mut text)
+        .unwrap();
+    }
+    man.render_options_section(&mut text).unwrap();
+    for roff in [
+        command.get_before_help().map(|help| examples(&help.to_string())),
+        Some(section("EXIT STATUS", |roff| exit_status(roff, name(command)))),
+        above.is_empty().then(|| section("FILES", |roff| terms(roff, &FILES))),
+        above.is_empty().then(|| section("ENVIRONMENT", |roff| terms(roff, &ENVIRONMENT))),
+        Some(section("SEE ALSO", |roff| see_also(roff, command, above))),
+    ] {
+        roff.unwrap_or_default().to_writer(&mut text).unwrap();
+    }
+    // The preamble of each part defines an apostrophe; once will do.
+    let text = String::from_utf8(text).unwrap();
+    let (preamble, rest) = text.split_at(text.find(".TH").unwrap());
+    let lines = rest.replace(preamble, "");
+    // The date is left out, but its place must be kept.
+    preamble.to_owned() + &lines.replacen(" 1  ", " 1 \"\" ", 1)
+}
+
+fn section(heading: &str, write: impl Fn(&mut Roff)) -> Roff {
+    let mut roff = Roff::new();
+    roff.control("SH", [heading]);
+    write(&mut roff);
+    roff
+}
+
+fn synopsis(command: &clap::Command) -> Roff {
+    let mut line = vec![bold(name(command).replace('-', " "))];
+    let mut add = |parts: Vec<Inline>| {
+        line.push(roman(" "));
+        line.extend(parts);
+    };
+    for arg in command.get_arguments().filter(|arg| !arg.is_hide_set() && !arg.is_positional()) {
+        // What every command has is told below, under EVERYWHERE.
+        if arg.get_help_heading().is_some() || arg.get_id() == "help" || arg.get_id() == "version" {
+            continue;
+        }
+        let mut parts = vec![roman("[")];
+        if let Some(short) = arg.get_short() {
+            parts.extend([bold(format!("-{short}")), roman("|")]);
+        }
+        parts.push(bold(format!("--{}", arg.get_long().unwrap())));
+        if arg.get_num_args().unwrap().takes_values() {
+            parts.extend([roman(" "), italic(value_name(arg))]);
+        }
+        parts.push(roman(if repeats(arg) { "]..." } else { "]" }));
+        add(parts);
+    }
+    for arg in command.get_positionals() {
+        let (open, close) = if arg.is_required_set() { ("", "") } else { ("[", "]") };
+        let more = if repeats(arg) { "..." } else { "" };
+        add(vec![roman(open), italic(value_name(arg)), roman(format!("{close}{more}"))]);
+    }
+    if command.has_subcommands() {
+        add(vec![italic("COMMAND"), roman(" ...")]);
+    }
+    section("SYNOPSIS", |roff| {
+        roff.text(line.clone());
+    })
+}
+
+fn value_name(arg: &clap::Arg) -> String {
+    arg.get_value_names().unwrap().join(" ")
+}
+
+fn repeats(arg: &clap::Arg) -> bool {
+    matches!(arg.get_action(), clap::ArgAction::Append)
+}
+
+fn examples(help: &str) -> Roff {
+    let lines = help.strip_prefix("Examples:\n").unwrap();
+    section("EXAMPLES", |roff| {
+        roff.control("EX", []);
+        for line in lines.lines() {
+            roff.text([roman(line.strip_prefix("  ").unwrap())]);
+        }
+        roff.control("EE", []);
+    })
+}
+
+fn exit_status(roff: &mut Roff, page: &str) {
+    for exit in exits(page) {
+        let holds = page == "msb-verify" && exit == Exit::Done;
+        let meaning = if holds { "done: the key is valid" } else { exit.meaning() };
+        terms(roff, &[(&(exit as u8).to_string(), meaning)]);
+    }
+    if page == "msb" {
+        terms(roff, &[("130", "interrupted, as shells tell what a signal has ended")]);
+    }
+}
+
+fn terms(roff: &mut Roff, terms: &[(&str, &str)]) {
+    for (term, meaning) in terms {
+        roff.control("TP", []);
+        roff.text([bold(*term)]);
+        roff.text([roman(*meaning)]);
+    }
+}
+
+/// The commands above, and those beside or below.
+fn see_also(roff: &mut Roff, command: &clap::Command, above: &[&clap::Command]) {
+    let near = above.last().filter(|_| !command.has_subcommands()).copied().unwrap_or(command);
+    let names = above.iter().copied().chain(near.get_subcommands()).map(name);
+    let mut line = vec![];
+    for other in names.filter(|other| *other != name(command)) {
+        if !line.is_empty() {
+            line.push(roman(", "));
+        }
+        line.extend([bold(other), roman("(1)")]);
+    }
+    roff.text(line);
+}
+
+#[test]
+fn the_pages_are_those_of_the_parser() {
+    let pages = pages();
+    if std::env::var_os("UPDATE").is_some() {
+        let _ = fs::remove_dir_all(directory());
+        fs::create_dir(directory()).unwrap();
+        for (name, text) in &pages {
+            fs::write(directory().join(name), text).unwrap();
+        }
+    }
+    let files = fs::read_dir(directory()).unwrap().map(|file| file.unwrap());
+    let files: BTreeMap<_, _> = files
+        .map(|file| {
+            let name = file.file_name().into_string().unwrap();
+            (name, fs::read_to_string(file.path()).unwrap())
+        })
+        .collect();
+    assert!(files.keys().eq(pages.keys()), "`UPDATE=1 cargo test` writes them anew");
+    for (name, text) in pages {
+        assert_eq!(files[&name], text, "{name}: `UPDATE=1 cargo test` writes it anew");
+    }
+}
+
+#[test]
+fn every_page_has_its_parts() {
+    for (name, text) in pages() {
+        for part in
+            ["NAME", "SYNOPSIS", "DESCRIPTION", "OPTIONS", "\"EXIT STATUS\"", "\"SEE ALSO\""]
+        {
+            assert!(text.contains(&format!("\n.SH {part}\n")), "{name} has no {part}");
+        }
+        assert!(!text.contains("__complete"), "{name}");
+    }
+}
+
+#[test]
+fn groff_finds_nothing_wrong() {
+    if !have("groff") {
+        return;
+    }
+    for name in pages().keys() {
+        let groff = Command::new("groff")
+            .args(["-man", "-Tutf8", "-ww", "-z"])
+            .arg(directory().join(name))
+            .output()
+            .unwrap();
+        let told = String::from_utf8_lossy(&groff.stderr);
+        assert!(groff.status.success() && told.is_empty(), "{name}: {told}");
+    }
+}
+
+#[test]
+fn every_exit_has_one_code_and_one_meaning() {
+    let codes: Vec<_> = Exit::ALL.iter().map(|exit| *exit as u8).collect();
+    assert!(codes.is_sorted_by(|one, next| one < next), "{codes:?}");
+    let mut meanings: Vec<_> = Exit::ALL.iter().map(|exit| exit.meaning()).collect();
+    meanings.sort_unstable();
+    meanings.dedup();
+    assert_eq!(meanings.len(), codes.len());
+}
+
+const FILES: [(&str, &str); 4] = [
+    ("~/.config/msb/config.toml", "settings; may be absent, and nobody else may write it"),
+    ("~/.config/msb/server.key", "the server key that signs: whoever reads it can make keys"),
+    ("~/.local/share/msb/msb.db", "key ring, ledger, revocations and audit; no key is in it"),
+    ("DIR", "all of these, where --home DIR or MSB_HOME names one directory"),
+];
+
+const ENVIRONMENT: [(&str, &str); 5] = [
+    ("MSB_HOME", "the directory for configuration and data; --home wins"),
+    ("MSB_API_KEY_FILE", "the file of the key that verify and inspect look at, if none is given"),
+    ("MSB_API_KEY", "that key itself, if there is no such file either"),
+    ("NO_COLOR", "if it is not empty, there is no colour; --color wins"),
+    ("CLICOLOR_FORCE", "if it is not 0, there is colour, on a terminal or off it"),
+];

@@ -107,13 +107,18 @@ impl Asked {
         let at = words.len() - 1;
         let words = words.into_iter().map(OsString::from).collect();
         let mut offered = engine::complete(&mut asking(command, &memory), words, at, None).ok()?;
-        for kind in [FILES, DIRECTORIES] {
-            if offered.iter().any(|offer| is_tagged(offer, kind)) {
-                return Some(format!("{kind}\n"));
-            }
-        }
         let is_flag =
             |offer: &CompletionCandidate| offer.get_value().as_encoded_bytes().starts_with(b"-");
+        let paths: Vec<_> = [FILES, DIRECTORIES]
+            .into_iter()
+            .filter(|kind| offered.iter().any(|offer| is_tagged(offer, kind)))
+            .collect();
+        offered.retain(|offer| !paths.iter().any(|kind| is_tagged(offer, kind)));
+        // A word that begins with a dash is a flag, where there are flags.
+        let flag = word.text.starts_with('-') && !offered.is_empty();
+        if let Some(kind) = paths.first().filter(|_| !flag) {
+            return Some(format!("{kind}\n"));
+        }
         if !word.text.starts_with('-') && !offered.iter().all(is_flag) {
             offered.retain(|offer| !is_flag(offer));
         }

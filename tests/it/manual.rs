@@ -39,7 +39,11 @@ fn exits(page: &str) -> Vec<Exit> {
         }
         "msb-server-status" => of(&[Attention, Configuration], &[]),
         "msb-server-key-show" => of(&[NoServerKey], &STORE),
-        "msb-verify" => of(&[&[NoServerKey][..], &VERDICTS].concat(), &STORE),
+        "msb-server-key-rotate" | "msb-server-key-reset" | "msb-server-key-import" => {
+            of(&[NoServerKey, Refused], &STORE)
+        }
+        "msb-server-audit" => of(&[], &STORE),
+        "msb-verify" => of(&[&[NoServerKey, Refused][..], &VERDICTS].concat(), &STORE),
         "msb-inspect" => of(&[Malformed, Failed, BadData, CannotCreate, Permissions], &[]),
         "msb-completions" => of(&[], &[]),
         _ => panic!("{page}: add it here, with what it can end with"),

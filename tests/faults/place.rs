@@ -1,0 +1,89 @@
+//! Where a command runs: a home that is laid anew each time, and a directory beside it.
+
+use std::{
+    fs::{self, DirBuilder},
+    io::ErrorKind,
+    os::unix::fs::DirBuilderExt,
+    path::{Path, PathBuf},
+};
+
+/// A directory that goes when it is dropped.
+pub struct Scratch(PathBuf);
+
+impl Scratch {
+    pub fn new() -> Self {
+        let name = format!("msb-faults-{}", std::process::id());
+        // In memory nothing waits for a disk, and no power is cut here anyway.
+        let memory = Path::new("/dev/shm").join(&name);
+        if DirBuilder::new().mode(0o700).create(&memory).is_ok() {
+            return Self(memory);
+        }
+        let path = std::env::temp_dir().join(name);
+        empty(&path);
+        Self(path)
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Where one command runs at a time.
+pub struct Place {
+    /// The home.
+    pub home: PathBuf,
+    /// Where `-o` writes.
+    pub out: PathBuf,
+    /// The trace.
+    pub log: PathBuf,
+}
+
+impl Place {
+    pub fn new(scratch: &Scratch, name: &str) -> Self {
+        let root = scratch.path(name);
+        empty(&root);
+        Self { home: root.join("home"), out: root.join("out"), log: root.join("log") }
+    }
+
+    /// The file that `-o` names.
+    pub fn file(&self) -> PathBuf {
+        self.out.join("key")
+    }
+
+    /// Puts a copy of a home here, or none.
+    pub fn lay(&self, home: Option<&Path>) {
+        empty(&self.out);
+        match home {
+            Some(home) => copy(home, &self.home),
+            None => remove(&self.home),
+        }
+    }
+}
+
+/// Copies the files of a directory, with their modes.
+pub fn copy(from: &Path, to: &Path) {
+    empty(to);
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+    }
+}
+
+/// A new directory for this user only.
+pub fn empty(path: &Path) {
+    remove(path);
+    DirBuilder::new().mode(0o700).create(path).unwrap();
+}
+
+fn remove(path: &Path) {
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        removed => removed.unwrap(),
+    }
+}

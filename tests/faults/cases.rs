@@ -62,6 +62,7 @@ pub enum Origin {
 #[derive(Default)]
 pub struct Start {
     pub home: Option<PathBuf>,
+    /// Two, or none.
     pub keys: Vec<Kept>,
     /// The server key that signs.
     pub kid: Option<String>,
@@ -114,8 +115,18 @@ impl Cases {
         self.unknown.iter().map(|case| case.name)
     }
 
+    /// The command line that promises this, if the program has one.
+    pub fn line(&self, promise: Promise) -> Option<&'static str> {
+        self.known.iter().find(|case| case.promise == promise).map(|case| case.line)
+    }
+
+    /// What a command begins with.
     pub fn start(&self, case: &Case) -> &Start {
-        match case.origin {
+        self.start_of(case.origin)
+    }
+
+    pub fn start_of(&self, origin: Origin) -> &Start {
+        match origin {
             Origin::Empty => &self.empty,
             Origin::Kept => &self.kept,
             Origin::Rotated => &self.rotated,

@@ -10,6 +10,7 @@ mod order;
 mod place;
 mod points;
 mod program;
+mod races;
 mod tally;
 mod trace;
 
@@ -52,6 +53,7 @@ fn main() -> ExitCode {
     }
     timed("order", || order::run(&msb, &cases, &scratch, &plan, &tally));
     timed("points", || points::run(&msb, &cases, &scratch, &plan, &tally));
+    timed("races", || races::run(&msb, &cases, &scratch, &plan, &tally));
     tally.end()
 }
 

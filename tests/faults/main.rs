@@ -6,6 +6,7 @@
 
 mod cases;
 mod check;
+mod full;
 mod order;
 mod place;
 mod points;
@@ -54,6 +55,7 @@ fn main() -> ExitCode {
     timed("order", || order::run(&msb, &cases, &scratch, &plan, &tally));
     timed("points", || points::run(&msb, &cases, &scratch, &plan, &tally));
     timed("races", || races::run(&msb, &cases, &scratch, &plan, &tally));
+    timed("full", || full::run(&msb, &cases, &scratch, &plan, &tally));
     tally.end()
 }
 

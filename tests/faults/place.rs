@@ -48,6 +48,11 @@ impl Place {
     pub fn new(scratch: &Scratch, name: &str) -> Self {
         let root = scratch.path(name);
         empty(&root);
+        Self::at(&root)
+    }
+
+    /// In a directory that is there.
+    pub fn at(root: &Path) -> Self {
         Self { home: root.join("home"), out: root.join("out"), log: root.join("log") }
     }
 
@@ -79,6 +84,14 @@ pub fn copy(from: &Path, to: &Path) {
 pub fn empty(path: &Path) {
     remove(path);
     DirBuilder::new().mode(0o700).create(path).unwrap();
+}
+
+/// Takes everything out of a directory.
+pub fn clear(path: &Path) {
+    for entry in fs::read_dir(path).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { remove(&path) } else { fs::remove_file(path).unwrap() }
+    }
 }
 
 fn remove(path: &Path) {

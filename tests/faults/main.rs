@@ -6,6 +6,7 @@
 
 mod cases;
 mod check;
+mod controls;
 mod full;
 mod order;
 mod place;
@@ -56,6 +57,7 @@ fn main() -> ExitCode {
     timed("points", || points::run(&msb, &cases, &scratch, &plan, &tally));
     timed("races", || races::run(&msb, &cases, &scratch, &plan, &tally));
     timed("full", || full::run(&msb, &cases, &scratch, &plan, &tally));
+    timed("controls", || controls::run(&scratch, &plan, &tally));
     tally.end()
 }
 

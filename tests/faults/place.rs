@@ -26,6 +26,12 @@ impl Scratch {
     pub fn path(&self, name: &str) -> PathBuf {
         self.0.join(name)
     }
+
+    /// A part of it that goes by itself.
+    pub fn part(&self, name: &str) -> Self {
+        empty(&self.path(name));
+        Self(self.path(name))
+    }
 }
 
 impl Drop for Scratch {

@@ -33,17 +33,21 @@ pub fn run(msb: &Msb, cases: &Cases, scratch: &Scratch, plan: &Plan, tally: &Tal
     }
     for (race, name) in races {
         for number in 0..ROUNDS + SLOW_ROUNDS {
-            let slow = number >= ROUNDS;
             let in_sample = number < SAMPLED || number == ROUNDS;
             let name = format!("races/{name}.{number}");
             if plan.wants(&name, in_sample) {
-                tally.note(&name, round(msb, cases, &place, race, number, slow));
+                tally.note(&name, round(msb, cases, &place, race, number));
                 rounds += 1;
             }
         }
     }
     let extent = if plan.extent == Extent::Sample { " of a sample" } else { "" };
     format!("{rounds} rounds{extent}")
+}
+
+/// The numbers of all rounds, those with delays first: they find more.
+pub fn slow_ones_first() -> impl Iterator<Item = usize> {
+    (0..ROUNDS + SLOW_ROUNDS).rev()
 }
 
 /// Lets commands loose at once, and holds them to what they said.
@@ -53,7 +57,6 @@ pub fn round(
     place: &Place,
     race: Race,
     number: usize,
-    slow: bool,
 ) -> Result<(), String> {
     let start = cases.start_of(if race == Race::First { Origin::Empty } else { Origin::Kept });
     place.lay(start.home.as_deref());
@@ -62,7 +65,7 @@ pub fn round(
     let turn = number * 5 % racers.len();
     racers.rotate_left(turn);
     let lines: Vec<_> = racers.iter().map(|(_, line)| line.as_str()).collect();
-    let ran = at_once(msb, place, &lines, slow);
+    let ran = at_once(msb, place, &lines, number >= ROUNDS);
     for (ran, line) in ran.iter().zip(&lines) {
         hold(ran.exit == Some(0), || format!("`{line}` {ran}"))?;
     }
@@ -141,7 +144,9 @@ struct History {
     acts: Vec<(String, String, Option<i64>)>,
     /// How many changes of trust there were.
     seq: i64,
-    /// The server keys that sign.
+    /// How many server keys there ever were.
+    ring: usize,
+    /// Those that sign.
     signing: Vec<String>,
 }
 
@@ -159,8 +164,9 @@ impl History {
             .prepare("SELECT kid FROM server_key WHERE retired_at IS NULL AND dead_at IS NULL")?
             .query_map((), |row| row.get(0))?
             .collect::<Result<_, _>>()?;
-        let seq = db.query_row("SELECT seq FROM trust", (), |row| row.get(0))?;
-        Ok(Self { acts, seq, signing })
+        let number = |sql| db.query_row(sql, (), |row| row.get::<_, i64>(0));
+        let ring = number("SELECT count(*) FROM server_key")? as usize;
+        Ok(Self { acts, seq: number("SELECT seq FROM trust")?, ring, signing })
     }
 
     /// Every act is told once, changes of trust are numbered without a gap, and one key signs.
@@ -171,7 +177,8 @@ impl History {
         {
             hold(told(word) == times(promise), || format!("the audit has {} {word}s", told(word)))?;
         }
-        hold(told("create") == 1, || format!("{} first server keys", told("create")))?;
+        let ring = 1 + times(Promise::Reset) + times(Promise::Rotate);
+        hold(self.ring == ring, || format!("{} server keys, and not {ring}", self.ring))?;
         let numbers: Vec<_> = self.acts.iter().filter_map(|(.., seq)| *seq).collect();
         hold(numbers == (1..=self.seq).collect::<Vec<_>>(), || format!("seq is {numbers:?}"))?;
         let one = self.signing.len() == 1 && self.signing.first() == standing.kid.as_ref();
@@ -188,11 +195,13 @@ impl History {
 
 /// A moment before each of these calls, and a longer one before a file takes its name: together
 /// well below how long others wait.
-const DELAYED: [&str; 6] = [
+const DELAYED: [&str; 8] = [
     "-e",
-    "trace=fcntl,fdatasync,flock,fsync,pwrite64,?rename,?unlink",
+    "trace=fcntl,fdatasync,flock,fsync,pwrite64,?open,openat,?rename,?unlink",
     "-e",
     "inject=fcntl,fdatasync,flock,fsync,pwrite64,?unlink:delay_enter=2000",
+    "-e",
+    "inject=?open,openat:delay_enter=5000",
     "-e",
     "inject=?rename:delay_enter=150000",
 ];

@@ -62,6 +62,18 @@ impl Change<'_> {
         Ok(server_key)
     }
 
+    /// Mends what interrupted commands left, as far as a server key that signs can be read.
+    fn mend(&self) -> Result<(), StoreFault> {
+        let home = &self.store.home;
+        // Until the commit the old server key signs, and its file must not be lost.
+        if let Some((signing, _)) = self.ring()?.signing()
+            && let Ok(Found::Staged(_)) = trust::find_server_key(home, signing)
+        {
+            trust::place_server_key(home, signing.kid())?;
+        }
+        trust::sweep_staged_server_keys(home)
+    }
+
     /// Puts the first server key into an empty ring; an error if the file of another is there.
     pub fn add_first_server_key(&mut self, server_key: ServerKey) -> Result<ServerKey, StoreFault> {
         let left = self.store.home.server_key();
@@ -83,7 +95,7 @@ impl Change<'_> {
         let kid = public.kid();
         // A rename that cannot succeed is found before the commit.
         files::check_replaceable(&home.server_key())?;
-        trust::sweep_staged_server_keys(home)?;
+        self.mend()?;
         self.staged = Some(Staged { home, kid });
         files::write(&home.staged_server_key(kid), server_key.to_pem().as_bytes())?;
         match succession {
@@ -102,9 +114,11 @@ impl Change<'_> {
     pub fn restore_server_key(&self, server_key: &ServerKey) -> Result<(), StoreFault> {
         let (kid, home) = (server_key.public().kid(), &self.store.home);
         files::check_replaceable(&home.server_key())?;
-        trust::sweep_staged_server_keys(home)?;
-        files::write(&home.staged_server_key(kid), server_key.to_pem().as_bytes())?;
-        trust::place_server_key(home, kid)?;
+        self.mend()?;
+        if !matches!(trust::find_server_key(home, server_key.public()), Ok(Found::InPlace(_))) {
+            files::write(&home.staged_server_key(kid), server_key.to_pem().as_bytes())?;
+            trust::place_server_key(home, kid)?;
+        }
         self.audit("restore server key", &format!("server key {kid}"))
     }
 

@@ -71,7 +71,8 @@ pub fn round(
     }
     check::modes(&place.home)?;
     let standing = Standing::of(msb, &place.home)?;
-    hold(standing.attention.is_empty(), || format!("{:?}", standing.attention))?;
+    let harmless = standing.attention.iter().all(|code| code == "outlives_overlap");
+    hold(harmless, || format!("{:?}", standing.attention))?;
     let history = History::of(&place.home).map_err(|error| error.to_string())?;
     let times = |promise| racers.iter().filter(|(each, _)| *each == promise).count();
     history.has(times, &standing)?;

@@ -52,7 +52,8 @@ pub(super) fn run(args: Args, console: &mut Console<'_, '_>) -> Result<Exit, Err
     let server_key = read(&args.file)?;
     let overlap = typed::<Span>(OVERLAP).expect("30d is a span");
     let before = look(&home, &server_key, &overlap, console)?;
-    if !args.yes && !args.dry_run && console.can_ask() {
+    let asks = !args.yes && !args.dry_run && console.can_ask();
+    if asks {
         before.ask(&server_key, console)?;
     }
     if args.dry_run {
@@ -68,8 +69,9 @@ pub(super) fn run(args: Args, console: &mut Console<'_, '_>) -> Result<Exit, Err
         }
         Before::Signs { .. } => restore(&home, &server_key, console)?,
         Before::Other(outlook) => {
-            let ring = rotate::retire(&home, server_key, &overlap, outlook.kid, "import", console)?;
-            outlook.tell(&ring, console).map_err(|error| error.after(DONE))?;
+            let shown = asks.then_some(outlook.kid);
+            let retired = rotate::retire(&home, server_key, &overlap, shown, "import", console)?;
+            retired.tell(console).map_err(|error| error.after(DONE))?;
             return remind(&args.file, console);
         }
     };
@@ -108,7 +110,7 @@ fn look(
         }
         None => {}
     }
-    if let Some(outlook) = Outlook::of(&store, &ring, overlap, console.world.now)? {
+    if let Some(outlook) = Outlook::of_signing(&store, &ring, overlap, console.world.now)? {
         return Ok(Before::Other(outlook));
     }
     let (left, database) = (home.server_key(), home.database());

@@ -1,6 +1,6 @@
 //! `msb server key rotate`: a new server key signs, and the old one verifies for a while.
 
-use super::{Answer, DONE, Retired, described, keys};
+use super::{Answer, DONE, described, keys};
 use crate::{
     cli::{
         console::Console,
@@ -12,7 +12,7 @@ use crate::{
     keyring::KeyRing,
     ledger::{Filter, Listed, State},
     revocations::Kind,
-    signing::{Kid, ServerKey},
+    signing::{Kid, PublicKey, ServerKey},
     store::{KeyFile, Purpose, Store, StoreFault, Succession},
     time::{NotATime, Span, Told, UnixTime},
 };
@@ -47,44 +47,60 @@ pub(super) struct Outlook {
 
 pub(super) fn run(args: Args, console: &mut Console<'_, '_>) -> Result<Exit, Error> {
     let home = console.home()?;
-    let outlook = {
+    let asks = !args.yes && !args.dry_run && console.can_ask();
+    let mut shown = None;
+    {
         let (store, verifier, _) = console.trust(Purpose::Read)?;
-        check_key_file(&store, &verifier.ring)?;
-        Outlook::of(&store, &verifier.ring, &args.overlap, console.world.now)?
-    };
-    let outlook = outlook.ok_or(Error::NoServerKey { home: home.config.display().to_string() })?;
-    if args.dry_run {
+        let none = || Error::NoServerKey { home: home.config.display().to_string() };
+        let (public, _) = verifier.ring.signing().ok_or_else(none)?;
+        check_key_file(&store, public)?;
+        let until = end(&args.overlap, console.world.now)?;
+        if asks || args.dry_run {
+            shown = Some(Outlook::of(&store, public.kid(), until, console.world.now)?);
+        }
+    }
+    if let Some(outlook) = shown.as_ref().filter(|_| args.dry_run) {
         return outlook.foretell(console);
     }
-    if !args.yes && outlook.count > 0 && console.can_ask() {
+    if let Some(outlook) = shown.as_ref().filter(|outlook| outlook.count > 0) {
         console.confirm(&outlook.stake(console.world.now), "rotate all the same?")?;
     }
     let server_key = ServerKey::generate(&mut *console.world.entropy);
-    let ring = retire(&home, server_key, &args.overlap, outlook.kid, "rotate", console)?;
-    outlook.tell(&ring, console).map_err(|error| error.after(DONE))?;
+    let shown = shown.map(|outlook| outlook.kid);
+    let retired = retire(&home, server_key, &args.overlap, shown, "rotate", console)?;
+    retired.tell(console).map_err(|error| error.after(DONE))?;
     Ok(Exit::Done)
 }
 
-/// Lets a server key sign after the one that was shown, which is retired.
+/// The ring after a server key was retired, and what that does to keys.
+pub(super) struct Retired {
+    ring: KeyRing,
+    /// Looked up once it is done: an error here is no failure of the rotation.
+    outlook: Result<Outlook, Error>,
+}
+
+/// Lets a server key sign from now on, and retires the one that signs; if somebody was asked, the
+/// one that was shown.
 pub(super) fn retire(
     home: &Home,
     server_key: ServerKey,
     overlap: &Typed<Span>,
-    shown: Kid,
+    shown: Option<Kid>,
     act: &str,
     console: &Console<'_, '_>,
-) -> Result<KeyRing, Error> {
+) -> Result<Retired, Error> {
     let mut store = Store::open_or_create(home)?;
     let mut change = store.change(&console.world.who, console.world.clock)?;
     let signing = change.ring()?.signing().map(|(public, _)| public.kid());
-    if signing != Some(shown) {
+    let Some(kid) = signing.filter(|kid| shown.is_none_or(|shown| shown == *kid)) else {
         return Err(Error::Moved { kid: signing });
-    }
-    let until = end(overlap, change.now())?;
+    };
+    let now = change.now();
+    let until = end(overlap, now)?;
     change.succeed(server_key, Succession::Retire { until }, act)?;
     let ring = change.ring()?;
     change.commit()?;
-    Ok(ring)
+    Ok(Retired { ring, outlook: Outlook::of(&store, kid, until, now) })
 }
 
 fn end(overlap: &Typed<Span>, now: UnixTime) -> Result<UnixTime, Error> {
@@ -94,24 +110,17 @@ fn end(overlap: &Typed<Span>, now: UnixTime) -> Result<UnixTime, Error> {
 
 /// A server key file that others may have read, or that is not ours, is not simply replaced. One
 /// that is missing is: rotating is what mends that.
-fn check_key_file(store: &Store, ring: &KeyRing) -> Result<(), Error> {
-    match ring.signing().map(|(public, _)| store.key_file(public)) {
-        Some(KeyFile::Unusable(StoreFault::KeyFileMissing { .. })) | None => Ok(()),
-        Some(KeyFile::Unusable(fault)) => Err(fault.into()),
-        Some(KeyFile::InPlace | KeyFile::RenameUnfinished) => Ok(()),
+fn check_key_file(store: &Store, signing: &PublicKey) -> Result<(), Error> {
+    match store.key_file(signing) {
+        KeyFile::Unusable(StoreFault::KeyFileMissing { .. }) => Ok(()),
+        KeyFile::Unusable(fault) => Err(fault.into()),
+        KeyFile::InPlace | KeyFile::RenameUnfinished => Ok(()),
     }
 }
 
 impl Outlook {
-    /// What retiring the server key that signs does; none if none signs.
-    pub(super) fn of(
-        store: &Store,
-        ring: &KeyRing,
-        overlap: &Typed<Span>,
-        now: UnixTime,
-    ) -> Result<Option<Self>, Error> {
-        let Some((public, _)) = ring.signing() else { return Ok(None) };
-        let (kid, until) = (public.kid(), end(overlap, now)?);
+    /// What it does, or has done, to retire a server key until then.
+    fn of(store: &Store, kid: Kid, until: UnixTime, now: UnixTime) -> Result<Self, Error> {
         let filter = Filter {
             states: State::LIVE.to_vec(),
             kind: Kind { kid: Some(kid), ..Kind::default() },
@@ -124,7 +133,18 @@ impl Outlook {
             all if all < MOST as usize => all as u64,
             _ => store.count(&filter, now)?,
         };
-        Ok(Some(Self { kid, until, outliving, count }))
+        Ok(Self { kid, until, outliving, count })
+    }
+
+    /// The same for the server key that signs, and the overlap after an import; none if none signs.
+    pub(super) fn of_signing(
+        store: &Store,
+        ring: &KeyRing,
+        overlap: &Typed<Span>,
+        now: UnixTime,
+    ) -> Result<Option<Self>, Error> {
+        let Some((public, _)) = ring.signing() else { return Ok(None) };
+        Self::of(store, public.kid(), end(overlap, now)?, now).map(Some)
     }
 
     /// What a person has to know before they say yes; nothing if no key outlives the overlap.
@@ -144,7 +164,7 @@ impl Outlook {
     pub(super) fn foretell(&self, console: &mut Console<'_, '_>) -> Result<Exit, Error> {
         if console.json() {
             let (kid, until) = (self.kid.to_string(), self.until.to_string());
-            let retired = vec![Retired { kid, until }];
+            let retired = vec![super::Retired { kid, until }];
             let keys = Some(self.count);
             let answer = Answer { dry_run: true, retired, keys, ..Answer::default() };
             console.answer_json("msb.key/1", &answer)?;
@@ -159,16 +179,21 @@ impl Outlook {
         )])?;
         Ok(Exit::Done)
     }
+}
 
+impl Retired {
     /// Says what was done, and which keys end with the overlap.
-    pub(super) fn tell(&self, ring: &KeyRing, console: &mut Console<'_, '_>) -> Result<(), Error> {
+    pub(super) fn tell(self, console: &mut Console<'_, '_>) -> Result<(), Error> {
+        let Self { ring, outlook } = self;
         if console.json() {
-            let answer = Answer { keys: Some(self.count), ..Answer::of(ring) };
-            return console.answer_json("msb.key/1", &answer);
+            let keys = outlook.as_ref().ok().map(|outlook| outlook.count);
+            console.answer_json("msb.key/1", &Answer { keys, ..Answer::of(&ring) })?;
+            return outlook.map(|_| ());
         }
-        let text = described(ring, console.world.now) + &self.rows(console.answers_a_person());
-        console.answer(&text)?;
-        console.remark(&[match self.count {
+        console.answer(&described(&ring, console.world.now))?;
+        let outlook = outlook?;
+        console.answer(&outlook.rows(console.answers_a_person()))?;
+        console.remark(&[match outlook.count {
             0 => "no key outlives the overlap".to_owned(),
             1 => "1 key ends with the overlap: hand out new ones".to_owned(),
             count => format!("{count} keys end with the overlap: hand out new ones"),

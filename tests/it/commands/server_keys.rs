@@ -197,7 +197,7 @@ fn a_retired_server_key_verifies_keys_from_before_until_its_end() {
         format!(
             "server key {new_kid} signs from now on\n\
              server key {OLD} verifies until Mon 2026-11-23T11:00:10Z (in 1 hour)\n\
-             {FIRST}\tactive\t*\t-\t-\t-\t2026-11-23T10:00:00Z\t-\n"
+             {FIRST}\tactive\t*\t-\t-\t-\t2026-11-23T10:00:00Z\t2026-11-23T11:00:10Z\n"
         )
     );
     assert_eq!(ran.stderr, "1 key ends with the overlap: hand out new ones\n");

@@ -1,8 +1,5 @@
 //! `msb server list`: who holds what.
 
-use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
-use serde::Serialize;
-
 use super::{
     complete::Offer,
     console::Console,
@@ -11,12 +8,14 @@ use super::{
 };
 use crate::{
     error::{Error, Exit},
+    json,
     key::{KeyId, Party},
     ledger::{Filter, Listed, State},
     namespace::Namespace,
     revocations::Kind,
     time::{NotATime, Span},
 };
+use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
 
 /// List keys: those that may still work, newest first
 #[derive(clap::Args)]
@@ -71,7 +70,7 @@ pub(super) fn run(args: Args, console: &mut Console<'_, '_>) -> Result<Exit, Err
             })?),
             None => None,
         };
-    let filter = Filter {
+    let mut filter = Filter {
         states: match (&args.expiring, args.state.as_slice()) {
             (Some(_), _) => vec![State::Active],
             (None, []) => State::LIVE.to_vec(),
@@ -82,55 +81,65 @@ pub(super) fn run(args: Args, console: &mut Console<'_, '_>) -> Result<Exit, Err
         name: args.name,
         ends_by,
         after: args.after,
-        // One more than asked for tells whether there are more.
-        limit: (args.limit > 0).then(|| args.limit.saturating_add(1)),
         ..Filter::default()
     };
-    let mut keys = match console.store()? {
-        Some(store) => {
-            if let Some(id) = filter.after {
-                store.entry(id, now)?.ok_or_else(|| Error::NotFound { text: id.to_string() })?;
-            }
-            store.list(&filter, now)?
+    let most = if args.limit == 0 { usize::MAX } else { args.limit as usize };
+    let mut told = 0;
+    if console.json() {
+        console.answer(r#"{"schema":"msb.list/1","keys":["#)?;
+    }
+    let next = loop {
+        let page = PAGE.min(most - told);
+        // One more than will be told tells whether there are more.
+        filter.limit = u32::try_from(page + 1).ok();
+        let mut keys = look(&filter, console)?;
+        let more = keys.len() > page;
+        keys.truncate(page);
+        tell(&keys, told == 0, console)?;
+        told += keys.len();
+        filter.after = keys.last().map(|last| last.entry.id);
+        if !more || told == most {
+            break filter.after.filter(|_| more);
         }
-        None => match filter.after {
-            Some(id) => return Err(Error::NotFound { text: id.to_string() }),
-            None => vec![],
-        },
     };
-    let next = match filter.limit {
-        Some(_) if keys.len() > args.limit as usize => {
-            keys.truncate(args.limit as usize);
-            keys.last().map(|last| last.entry.id)
-        }
-        Some(_) | None => None,
-    };
-    tell(&keys, next, console)?;
-    let attention = args.expiring.is_some() && !keys.is_empty();
+    if console.json() {
+        console.answer(&format!("],\"next\":{}}}\n", json::write(&row::text(&next))))?;
+    } else {
+        console.remark(&[match (told, next) {
+            (_, Some(id)) => format!("there are more: --after {id}"),
+            (0, None) => "no keys".to_owned(),
+            (1, None) => "1 key".to_owned(),
+            (count, None) => format!("{count} keys"),
+        }])?;
+    }
+    let attention = args.expiring.is_some() && told > 0;
     Ok(if attention { Exit::Attention } else { Exit::Done })
 }
 
-fn tell(keys: &[Listed], next: Option<KeyId>, console: &mut Console<'_, '_>) -> Result<(), Error> {
-    if console.json() {
-        let keys = keys.iter().map(Row::from).collect();
-        return console
-            .answer_json("msb.list/1", &Answer { keys, next: next.map(|id| id.to_string()) });
+/// One page. Nothing is kept open until the next: a pipe may be slow.
+fn look(filter: &Filter, console: &Console<'_, '_>) -> Result<Vec<Listed>, Error> {
+    let now = console.world.now;
+    let not_found = |id: KeyId| Error::NotFound { text: id.to_string() };
+    match (console.store()?, filter.after) {
+        (Some(store), Some(id)) => {
+            store.entry(id, now)?.ok_or_else(|| not_found(id))?;
+            Ok(store.list(filter, now)?)
+        }
+        (Some(store), None) => Ok(store.list(filter, now)?),
+        (None, Some(id)) => Err(not_found(id)),
+        (None, None) => Ok(vec![]),
     }
-    let text = row::table(row::HEADING, keys.iter().map(row::cells), console.answers_a_person());
-    console.answer(&text)?;
-    let told = match (keys.len(), next) {
-        (_, Some(id)) => format!("there are more: --after {id}"),
-        (0, None) => "no keys".to_owned(),
-        (1, None) => "1 key".to_owned(),
-        (count, None) => format!("{count} keys"),
-    };
-    console.remark(&[told])
 }
 
-#[derive(Serialize)]
-struct Answer {
-    keys: Vec<Row>,
-    next: Option<String>,
+fn tell(keys: &[Listed], first: bool, console: &mut Console<'_, '_>) -> Result<(), Error> {
+    let text = if console.json() {
+        let rows: Vec<_> = keys.iter().map(|listed| json::write(&Row::from(listed))).collect();
+        (if first { "" } else { "," }).to_owned() + &rows.join(",")
+    } else {
+        let for_a_person = console.answers_a_person() && first;
+        row::table(row::HEADING, keys.iter().map(row::cells), for_a_person)
+    };
+    console.answer(&text)
 }
 
 const EXAMPLES: &str = "\
@@ -139,3 +148,6 @@ Examples:
   msb server list --expiring 14d
   msb server list -n team-alpha --state all --json
   msb server list --name 'ci-*' --state revoked --state expired";
+
+/// How many keys are read at once.
+const PAGE: usize = 10_000;

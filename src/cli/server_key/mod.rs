@@ -100,29 +100,28 @@ impl From<&Holding> for Held {
     }
 }
 
-/// What became of every server key, a line for each.
+/// Which server key signs from now on, and what became of others by that; tombstones from before
+/// are not news.
 fn described(ring: &KeyRing, now: UnixTime) -> String {
-    let mut text = String::new();
+    let Some((signing, since)) = ring.signing() else { return String::new() };
+    let mut text = format!("server key {} signs from now on\n", signing.kid());
     for key in ring.keys() {
         let kid = key.public.kid();
-        text += &match key.standing {
-            Standing::Dead { .. } => {
-                format!("server key {kid} is dead, and so is every key that it signed\n")
+        match key.standing {
+            Standing::Dead { at } if at >= since => {
+                text += &format!("server key {kid} is dead, and so is every key that it signed\n");
             }
-            Standing::Retired { until, .. } if until <= now => {
-                format!("server key {kid} is over, and so is every key that it signed\n")
+            Standing::Retired { until, .. } if now < until => {
+                let until = Told { at: until, now };
+                text += &format!("server key {kid} verifies until {until}\n");
             }
-            Standing::Retired { until, .. } => {
-                format!("server key {kid} verifies until {}\n", Told { at: until, now })
-            }
-            Standing::Published => String::new(),
-            Standing::Signing { .. } => continue,
-        };
+            Standing::Dead { .. }
+            | Standing::Published
+            | Standing::Retired { .. }
+            | Standing::Signing { .. } => {}
+        }
     }
-    match ring.signing() {
-        Some((public, _)) => format!("server key {} signs from now on\n{text}", public.kid()),
-        None => text,
-    }
+    text
 }
 
 /// `1 key` or `7 keys`.

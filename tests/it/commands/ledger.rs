@@ -52,6 +52,30 @@ fn list_finds_by_everything() {
 }
 
 #[test]
+fn a_long_list_is_read_page_by_page() {
+    let mut msb = Msb::new();
+    msb.key("--count 10002");
+    let ids = |text: &str| {
+        let ids = text.lines().map(|line| line.split('\t').next().unwrap().to_owned());
+        ids.collect::<Vec<_>>()
+    };
+    let all = ids(&msb.run("server list --limit 0").stdout);
+    assert_eq!(all.len(), 10_002);
+    assert_eq!(all.iter().collect::<std::collections::HashSet<_>>().len(), 10_002);
+    let ran = msb.run("server list --limit 10001 --json");
+    let told: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!(told["keys"].as_array().unwrap().len(), 10_001);
+    assert_eq!(told["next"], all[10_000].as_str());
+    let rest = msb.run(&format!("server list --after {}", all[10_000]));
+    assert_eq!(ids(&rest.stdout), all[10_001..]);
+    for exactly in [10_000, 10_002] {
+        let ran = msb.run(&format!("server list --limit {exactly}"));
+        assert_eq!(ids(&ran.stdout), all[..exactly]);
+        assert_eq!(ran.stderr.starts_with("there are more"), exactly < 10_002);
+    }
+}
+
+#[test]
 fn list_is_a_table_on_a_terminal() {
     let mut msb = Msb::with_server_key();
     msb.terminal = true;

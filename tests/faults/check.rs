@@ -215,17 +215,16 @@ fn signing(
 
 /// The next `keygen` works, its key holds, and then there is nothing left to do.
 pub fn next_works(msb: &Msb, home: &Path) -> Result<(), String> {
-    let next = msb.run(home, &["server", "keygen", "-q"]);
-    let keys = next.keys();
-    hold(next.exit == Some(0) && keys.len() == 1, || format!("the next keygen {next}"))?;
-    let verdict = msb.verify(home, &keys[0]);
+    let next = msb.json(home, &["server", "keygen", "-q"])?;
+    let verdict = msb.verify(home, next["key"].as_str().unwrap_or_default());
     hold(verdict == Some(HOLDS), || format!("the next key is {verdict:?}"))?;
     let status = msb.json(home, &["server", "status"])?;
     let attention = status["attention"].as_array();
     let nothing_to_do = attention
         .is_some_and(|attention| attention.iter().all(|one| one["code"] == "outlives_overlap"));
-    hold(nothing_to_do && status["server_key"]["file_ok"] == true, || {
-        format!("after the next keygen there is left to do: {status}")
+    let signs = &status["server_key"];
+    hold(nothing_to_do && signs["file_ok"] == true && signs["kid"] == next["kid"], || {
+        format!("after the next keygen, by {}, there is left to do: {status}", next["kid"])
     })?;
     let names = fs::read_dir(home).unwrap().map(|entry| entry.unwrap().file_name());
     let mut names: Vec<_> = names.map(|name| name.to_string_lossy().into_owned()).collect();

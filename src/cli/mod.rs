@@ -63,30 +63,21 @@ enum Command {
     /// Issue keys and look after them
     #[command(subcommand, before_help = EXAMPLES)]
     Server(Server),
-    /// Tell whether a key holds
     Verify(verify::Args),
-    /// Tell what a key claims, without believing it
     Inspect(inspect::Args),
-    /// Print a script that completes command lines, for a shell to read
     Completions(completions::Args),
 }
 
 #[derive(Subcommand)]
 enum Server {
-    /// Issue a key, and print it
     Keygen(keygen::Args),
-    /// List keys
     List(list::Args),
-    /// Tell everything about one key
     Show(show::Args),
-    /// Cut off keys
     Revoke(revoke::Args),
-    /// Tell how things stand
     Status(status::Args),
     /// Look after the server key
     #[command(subcommand)]
     Key(server_key::Command),
-    /// Tell who did what
     Audit(audit::Args),
 }
 

@@ -4,7 +4,7 @@
 use rusqlite::params;
 
 use super::{
-    Change, StoreFault,
+    Change, KeyFile, StoreFault,
     trust::{self, Found},
 };
 use crate::{
@@ -72,6 +72,11 @@ impl Change<'_> {
             trust::place_server_key(home, signing.kid())?;
         }
         trust::sweep_staged_server_keys(home)
+    }
+
+    /// How the server key file stands to the key that signs, as no other process can change it now.
+    pub fn key_file(&self, signing: &PublicKey) -> KeyFile {
+        self.store.key_file(signing)
     }
 
     /// Puts the first server key into an empty ring; an error if the file of another is there.

@@ -463,7 +463,7 @@ fn fish_completes() {
     // What is told of each is shown.
     fish.press("complete -C 'msb server ' > told\n");
     let told = fish.wait_for(&fish.scratch.path("told"), |told| told.contains("status\t"));
-    assert!(told.contains("revoke\tCut off keys\n"), "{told}");
+    assert!(told.contains("revoke\tCut off keys: these, or every key of a kind\n"), "{told}");
 }
 
 /// The key at which each shell here writes its line into a file: control and T.

@@ -100,6 +100,12 @@ fn page(command: &clap::Command, above: &[&clap::Command]) -> String {
     man.render_name_section(&mut text).unwrap();
     synopsis(command).to_writer(&mut text).unwrap();
     man.render_description_section(&mut text).unwrap();
+    if let Some(note) = command.get_after_help() {
+        let mut roff = Roff::new();
+        roff.control("PP", []);
+        roff.text([roman(note.to_string())]);
+        roff.to_writer(&mut text).unwrap();
+    }
     if command.has_subcommands() {
         section("COMMANDS", |roff| {
             for command in command.get_subcommands() {

@@ -19,11 +19,8 @@ use crate::{
 };
 
 /// Cut off keys: these, or every key of a kind
-///
-/// A kind is one decision however many keys it has: it covers every key issued up to now, those
-/// that the ledger does not know too, and no key that is issued later.
 #[derive(clap::Args)]
-#[command(before_help = EXAMPLES)]
+#[command(before_help = EXAMPLES, after_help = NOTE)]
 pub(super) struct Args {
     /// Ids, names or keys; `-` reads them from standard input, one a line
     #[arg(value_name = "ID|NAME|KEY|-", required_unless_present = "kind", add = Offer::LiveKeys)]
@@ -227,6 +224,10 @@ struct Cut {
     already_revoked: bool,
     revoked_at: Option<String>,
 }
+
+/// What one should know before.
+const NOTE: &str = "A kind is one decision however many keys it has: it covers every key issued up to now, those \
+     that the ledger does not know too, and no key that is issued later.";
 
 const EXAMPLES: &str = "\
 Examples:

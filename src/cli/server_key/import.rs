@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::{
     Answer, DONE, described,
-    rotate::{self, OVERLAP, Outlook},
+    rotate::{self, Act, OVERLAP, Outlook},
 };
 use crate::{
     cli::{
@@ -21,11 +21,8 @@ use crate::{
 };
 
 /// Sign with a server key from elsewhere, or put a lost one back
-///
-/// The server key that signed so far verifies for 30 days more. One that was retired or reset
-/// does not come back.
 #[derive(clap::Args)]
-#[command(before_help = EXAMPLES)]
+#[command(before_help = EXAMPLES, after_help = NOTE)]
 pub(in crate::cli) struct Args {
     /// An Ed25519 private key, PKCS#8 PEM
     file: PathBuf,
@@ -70,7 +67,7 @@ pub(super) fn run(args: Args, console: &mut Console<'_, '_>) -> Result<Exit, Err
         Before::Signs { .. } => restore(&home, &server_key, console)?,
         Before::Other(outlook) => {
             let shown = asks.then_some(outlook.kid);
-            let retired = rotate::retire(&home, server_key, &overlap, shown, "import", console)?;
+            let retired = rotate::retire(&home, server_key, &overlap, shown, Act::Import, console)?;
             retired.tell(console).map_err(|error| error.after(DONE))?;
             return remind(&args.file, console);
         }
@@ -212,6 +209,10 @@ fn remind(file: &Path, console: &mut Console<'_, '_>) -> Result<Exit, Error> {
     ))?;
     Ok(Exit::Done)
 }
+
+/// What one should know before.
+const NOTE: &str = "The server key that signed so far verifies for 30 days more. One that was retired or reset \
+     does not come back.";
 
 const EXAMPLES: &str = "\
 Examples:

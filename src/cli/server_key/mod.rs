@@ -18,13 +18,9 @@ use crate::{
 /// What to do with the server key.
 #[derive(clap::Subcommand)]
 pub(super) enum Command {
-    /// Print the public key that others verify with
     Show(show::Args),
-    /// Sign with a new server key; the old one verifies for a while
     Rotate(rotate::Args),
-    /// Kill every key issued so far, and sign with a new server key
     Reset(reset::Args),
-    /// Sign with a server key from elsewhere, or put a lost one back
     Import(import::Args),
 }
 

@@ -15,11 +15,8 @@ use crate::{
 };
 
 /// Kill every key issued so far, and sign with a new server key
-///
-/// On a terminal it shows what dies and asks; in a script it proceeds. Retired server keys die
-/// too. What verifies elsewhere with a JWKS follows when it next fetches it.
 #[derive(clap::Args)]
-#[command(before_help = EXAMPLES)]
+#[command(before_help = EXAMPLES, after_help = NOTE)]
 pub(in crate::cli) struct Args {
     /// Tell what would die, and change nothing
     #[arg(long)]
@@ -157,6 +154,10 @@ fn table(holdings: &[Holding], for_a_person: bool) -> String {
     };
     row::table(["KEYS", "NAMESPACES", "OWNER"], holdings.iter().map(cells), for_a_person)
 }
+
+/// What one should know before.
+const NOTE: &str = "On a terminal it shows what dies and asks; in a script it proceeds. Retired server keys die \
+     too. What verifies elsewhere with a JWKS follows when it next fetches it.";
 
 const EXAMPLES: &str = "\
 Examples:

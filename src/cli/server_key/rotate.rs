@@ -12,17 +12,14 @@ use crate::{
     keyring::KeyRing,
     ledger::{Filter, Listed, State},
     revocations::Kind,
-    signing::{Kid, PublicKey, ServerKey},
-    store::{KeyFile, Purpose, Store, StoreFault, Succession},
+    signing::{Kid, ServerKey},
+    store::{Change, KeyFile, Purpose, Store, StoreFault, Succession},
     time::{NotATime, Span, Told, UnixTime},
 };
 
 /// Sign with a new server key; the old one verifies for a while
-///
-/// Lists the keys that outlive the overlap: they end with it, and their holders need new ones.
-/// For a stolen server key use `reset`: whoever has it can date keys back.
 #[derive(clap::Args)]
-#[command(before_help = EXAMPLES)]
+#[command(before_help = EXAMPLES, after_help = NOTE)]
 pub(in crate::cli) struct Args {
     /// How long the old server key verifies keys from before
     #[arg(long, value_name = "WITHIN", default_value = OVERLAP, value_parser = typed::<Span>, allow_hyphen_values = true)]
@@ -53,7 +50,6 @@ pub(super) fn run(args: Args, console: &mut Console<'_, '_>) -> Result<Exit, Err
         let (store, verifier, _) = console.trust(Purpose::Read)?;
         let none = || Error::NoServerKey { home: home.config.display().to_string() };
         let (public, _) = verifier.ring.signing().ok_or_else(none)?;
-        check_key_file(&store, public)?;
         let until = end(&args.overlap, console.world.now)?;
         if asks || args.dry_run {
             shown = Some(Outlook::of(&store, public.kid(), until, console.world.now)?);
@@ -67,9 +63,25 @@ pub(super) fn run(args: Args, console: &mut Console<'_, '_>) -> Result<Exit, Err
     }
     let server_key = ServerKey::generate(&mut *console.world.entropy);
     let shown = shown.map(|outlook| outlook.kid);
-    let retired = retire(&home, server_key, &args.overlap, shown, "rotate", console)?;
+    let retired = retire(&home, server_key, &args.overlap, shown, Act::Rotate, console)?;
     retired.tell(console).map_err(|error| error.after(DONE))?;
     Ok(Exit::Done)
+}
+
+/// Why a server key is retired.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Act {
+    Import,
+    Rotate,
+}
+
+impl Act {
+    fn word(self) -> &'static str {
+        match self {
+            Act::Import => "import",
+            Act::Rotate => "rotate",
+        }
+    }
 }
 
 /// The ring after a server key was retired, and what that does to keys.
@@ -86,18 +98,22 @@ pub(super) fn retire(
     server_key: ServerKey,
     overlap: &Typed<Span>,
     shown: Option<Kid>,
-    act: &str,
+    act: Act,
     console: &Console<'_, '_>,
 ) -> Result<Retired, Error> {
     let mut store = Store::open_or_create(home)?;
     let mut change = store.change(&console.world.who, console.world.clock)?;
-    let signing = change.ring()?.signing().map(|(public, _)| public.kid());
+    let ring = change.ring()?;
+    let signing = ring.signing().map(|(public, _)| public.kid());
     let Some(kid) = signing.filter(|kid| shown.is_none_or(|shown| shown == *kid)) else {
         return Err(Error::Moved { kid: signing });
     };
+    if act == Act::Rotate {
+        check_key_file(&change, &ring)?;
+    }
     let now = change.now();
     let until = end(overlap, now)?;
-    change.succeed(server_key, Succession::Retire { until }, act)?;
+    change.succeed(server_key, Succession::Retire { until }, act.word())?;
     let ring = change.ring()?;
     change.commit()?;
     Ok(Retired { ring, outlook: Outlook::of(&store, kid, until, now) })
@@ -110,11 +126,11 @@ fn end(overlap: &Typed<Span>, now: UnixTime) -> Result<UnixTime, Error> {
 
 /// A server key file that others may have read, or that is not ours, is not simply replaced. One
 /// that is missing is: rotating is what mends that.
-fn check_key_file(store: &Store, signing: &PublicKey) -> Result<(), Error> {
-    match store.key_file(signing) {
-        KeyFile::Unusable(StoreFault::KeyFileMissing { .. }) => Ok(()),
-        KeyFile::Unusable(fault) => Err(fault.into()),
-        KeyFile::InPlace | KeyFile::RenameUnfinished => Ok(()),
+fn check_key_file(change: &Change<'_>, ring: &KeyRing) -> Result<(), Error> {
+    match ring.signing().map(|(signing, _)| change.key_file(signing)) {
+        Some(KeyFile::Unusable(StoreFault::KeyFileMissing { .. })) | None => Ok(()),
+        Some(KeyFile::Unusable(fault)) => Err(fault.into()),
+        Some(KeyFile::InPlace | KeyFile::RenameUnfinished) => Ok(()),
     }
 }
 
@@ -200,6 +216,10 @@ impl Retired {
         }])
     }
 }
+
+/// What one should know before.
+const NOTE: &str = "Lists the keys that outlive the overlap: they end with it, and their holders need new ones. \
+     For a stolen server key use `reset`: whoever has it can date keys back.";
 
 const EXAMPLES: &str = "\
 Examples:

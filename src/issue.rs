@@ -84,6 +84,9 @@ pub fn keys(
     }
     let kid = server_key.public().kid();
     let issued_at = after_rules(&change, request, kid)?;
+    if request.expires_at.is_some_and(|end| end <= issued_at) {
+        return Err(IssueFault::OverBeforeRule { at: issued_at });
+    }
     let verifier = Verifier {
         ring,
         issuer: request.issuer.clone(),
@@ -261,6 +264,11 @@ pub enum IssueFault {
     DiceRepeat,
     /// The ring has no server key that signs.
     NothingSigns,
+    /// It would be over before it could be issued, behind what a rule cuts off.
+    OverBeforeRule {
+        /// When it would be issued.
+        at: UnixTime,
+    },
     /// What is kept cannot be read or changed.
     Store(StoreFault),
     /// The claims make no key.

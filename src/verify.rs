@@ -69,11 +69,10 @@ impl Verifier {
             Standing::Published | Standing::Signing { .. } => Ok(()),
             Standing::Retired { at, until } if now < until && iat <= at => Ok(()),
             Standing::Retired { until, .. } if until <= now => {
-                Err(Refusal::ServerKeyReset { kid, at: until })
+                Err(Refusal::ServerKeyRetired { kid, at: until })
             }
-            Standing::Retired { at, .. } | Standing::Dead { at } => {
-                Err(Refusal::ServerKeyReset { kid, at })
-            }
+            Standing::Retired { at, .. } => Err(Refusal::ServerKeyRetired { kid, at }),
+            Standing::Dead { at } => Err(Refusal::ServerKeyReset { kid, at }),
         }
     }
 
@@ -162,8 +161,15 @@ pub enum Refusal {
         /// When and why.
         revoked: Revoked,
     },
-    /// The server key that signed it does not count, or not for it.
+    /// The server key that signed it is dead.
     ServerKeyReset {
+        /// The server key.
+        kid: Kid,
+        /// Since when.
+        at: UnixTime,
+    },
+    /// The server key that signed it is retired, and does not count any more, or not for it.
+    ServerKeyRetired {
         /// The server key.
         kid: Kid,
         /// Since when.
@@ -277,7 +283,7 @@ impl Refusal {
             Refusal::NotYetValid { .. } => Step::Start,
             Refusal::Policy(_) => Step::Policy,
             Refusal::Revoked { .. } => Step::Revocation,
-            Refusal::ServerKeyReset { .. } => Step::Standing,
+            Refusal::ServerKeyReset { .. } | Refusal::ServerKeyRetired { .. } => Step::Standing,
             Refusal::UnknownServerKey { .. } => Step::ServerKey,
             Refusal::WrongAudience { .. } | Refusal::WrongIssuer { .. } => Step::Audience,
             Refusal::WrongNamespace { .. } => Step::Namespace,
@@ -293,7 +299,9 @@ impl Refusal {
             Refusal::Malformed(_) => "malformed",
             Refusal::NotYetValid { .. } => "not_yet_valid",
             Refusal::Policy(_) => "policy",
-            Refusal::Revoked { .. } | Refusal::ServerKeyReset { .. } => "revoked",
+            Refusal::Revoked { .. }
+            | Refusal::ServerKeyReset { .. }
+            | Refusal::ServerKeyRetired { .. } => "revoked",
             Refusal::UnknownServerKey { .. } => "unknown_server_key",
             Refusal::WrongAudience { .. } | Refusal::WrongIssuer { .. } => "wrong_audience",
             Refusal::WrongNamespace { .. } => "wrong_namespace",

@@ -147,6 +147,9 @@ impl World<'_> {
 
     /// Says the answer, or part of it, and makes sure that it has arrived.
     pub fn answer(&mut self, text: &str) -> io::Result<()> {
+        if self.stdout_is_closed && !text.is_empty() {
+            return Err(io::Error::other("it is closed"));
+        }
         self.stdout.write_all(text.as_bytes())?;
         self.stdout.flush()
     }

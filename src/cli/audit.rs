@@ -31,30 +31,27 @@ pub(super) fn run(args: Args, console: &mut Console<'_, '_>) -> Result<Exit, Err
     let since = args.since.as_ref().map(back).transpose()?;
     let mut told = 0;
     let mut after = None;
-    if console.json() {
-        console.answer(r#"{"schema":"msb.audit/1","acts":["#)?;
-    }
     loop {
         // One page at a time, and nothing is kept open while a pipe is slow.
         let page = match console.store()? {
             Some(store) => store.audit(since, after, PAGE)?,
             None => vec![],
         };
+        if told > 0 && page.is_empty() {
+            break;
+        }
+        let text = if console.json() {
+            let rows: Vec<_> = page.iter().map(|act| json::write(&Row::from(act))).collect();
+            let head = if told == 0 { r#"{"schema":"msb.audit/1","acts":["# } else { "," };
+            head.to_owned() + &rows.join(",")
+        } else {
+            let for_a_person = console.answers_a_person() && told == 0;
+            row::table(["AT", "WHO", "ACT", "SUBJECT"], page.iter().map(cells), for_a_person)
+        };
+        console.answer(&text)?;
         let Some(last) = page.last() else { break };
         after = Some(last.n);
-        let text = match console.json() {
-            true => {
-                let rows = page.iter().map(|act| json::write(&Row::from(act)));
-                let comma = if told == 0 { "" } else { "," };
-                comma.to_owned() + &rows.collect::<Vec<_>>().join(",")
-            }
-            false => {
-                let for_a_person = console.answers_a_person() && told == 0;
-                row::table(["AT", "WHO", "ACT", "SUBJECT"], page.iter().map(cells), for_a_person)
-            }
-        };
         told += page.len();
-        console.answer(&text)?;
     }
     if console.json() {
         console.answer("]}\n")?;

@@ -9,6 +9,7 @@ use crate::{
     error::{Error, Exit, redacted},
     files::Home,
     json,
+    keyring::KeyRing,
     store::{Purpose, Store},
     verify::Verifier,
     world::World,
@@ -86,15 +87,9 @@ impl<'c, 'w> Console<'c, 'w> {
     }
 
     /// What is kept and what keys are held to; an error if there was never a server key.
-    pub(super) fn trust(&self, purpose: Purpose) -> Result<(Store, Verifier, Config), Error> {
-        let home = self.home()?;
-        let config = Config::load(&home.config_file())?;
-        let none = || Error::NoServerKey { home: home.config.display().to_string() };
-        let store = Store::open(&home, purpose)?.ok_or_else(none)?;
-        let ring = store.ring()?;
-        if ring.is_empty() {
-            return Err(none());
-        }
+    pub(super) fn trust(&self) -> Result<(Store, Verifier, Config), Error> {
+        let config = Config::load(&self.home()?.config_file())?;
+        let (store, ring) = self.ring(Purpose::Read)?;
         let verifier = Verifier {
             ring,
             issuer: config.issuer.clone(),
@@ -102,6 +97,16 @@ impl<'c, 'w> Console<'c, 'w> {
             policy: config.policy,
         };
         Ok((store, verifier, config))
+    }
+
+    /// What is kept and its key ring, whatever the settings are; an error if there was never a
+    /// server key.
+    pub(super) fn ring(&self, purpose: Purpose) -> Result<(Store, KeyRing), Error> {
+        let home = self.home()?;
+        let none = || Error::NoServerKey { home: home.config.display().to_string() };
+        let store = Store::open(&home, purpose)?.ok_or_else(none)?;
+        let ring = store.ring()?;
+        if ring.is_empty() { Err(none()) } else { Ok((store, ring)) }
     }
 
     /// Whether answers are JSON.

@@ -85,9 +85,6 @@ pub(super) fn run(args: Args, console: &mut Console<'_, '_>) -> Result<Exit, Err
     };
     let most = if args.limit == 0 { usize::MAX } else { args.limit as usize };
     let mut told = 0;
-    if console.json() {
-        console.answer(r#"{"schema":"msb.list/1","keys":["#)?;
-    }
     let next = loop {
         let page = PAGE.min(most - told);
         // One more than will be told tells whether there are more.
@@ -134,7 +131,8 @@ fn look(filter: &Filter, console: &Console<'_, '_>) -> Result<Vec<Listed>, Error
 fn tell(keys: &[Listed], first: bool, console: &mut Console<'_, '_>) -> Result<(), Error> {
     let text = if console.json() {
         let rows: Vec<_> = keys.iter().map(|listed| json::write(&Row::from(listed))).collect();
-        (if first { "" } else { "," }).to_owned() + &rows.join(",")
+        let head = if first { r#"{"schema":"msb.list/1","keys":["# } else { "," };
+        head.to_owned() + &rows.join(",")
     } else {
         let for_a_person = console.answers_a_person() && first;
         row::table(row::HEADING, keys.iter().map(row::cells), for_a_person)

@@ -89,12 +89,14 @@ fn look(
     }
     status.keys = Some(keys);
     // Every active key is looked at, so not without need.
-    let against = if policy.judges_use() { store.count_against(policy, now)? } else { 0 };
-    if against > 0 {
-        let keys_are = if against == 1 { "active key is" } else { "active keys are" };
+    let against = if policy.judges_use() { store.against(policy, now)? } else { vec![] };
+    if !against.is_empty() {
+        let keys_are = if against.len() == 1 { "active key is" } else { "active keys are" };
+        let ids = against.iter().take(SOME).map(ToString::to_string).collect::<Vec<_>>().join(" ");
+        let more = if against.len() > SOME { " and more" } else { "" };
         status.attention.push(Attention {
             code: "against_policy",
-            message: format!("{against} {keys_are} refused by policy"),
+            message: format!("{} {keys_are} refused by policy: {ids}{more}", against.len()),
             hint: Some("issue others, or change `[policy]` in config.toml".to_owned()),
         });
     }
@@ -117,9 +119,10 @@ fn look(
             hint: Some("run `msb server keygen`: the next key finishes it".to_owned()),
         }),
         KeyFile::Unusable(fault) => {
-            let missing = matches!(fault, StoreFault::KeyFileMissing { .. });
-            let code = if missing { "no_server_key" } else { "key_file_unsafe" };
-            status.attention.push(Attention { code, ..Attention::from(&Error::from(fault)) });
+            let attention = Attention::from(&Error::from(fault));
+            let unsafe_file = attention.code == "permissions";
+            let code = if unsafe_file { "key_file_unsafe" } else { attention.code };
+            status.attention.push(Attention { code, ..attention });
         }
     }
     Ok(())
@@ -260,3 +263,6 @@ Examples:
 
 /// A key that ends within this time is told.
 const SOON: &str = "14d";
+
+/// How many keys are named where many are told of.
+const SOME: usize = 5;

@@ -20,7 +20,7 @@ use crate::{
     revocations::Revocation,
     scope::{Scope, ScopeWord},
     signing::{Kid, PublicKey},
-    store::{Purpose, Store},
+    store::Store,
     time::{Moment, Told, UnixTime},
     verify::{Refusal, Step, Verifier},
 };
@@ -111,7 +111,7 @@ fn moment(at: Option<&Typed<Moment>>, now: UnixTime) -> Result<UnixTime, Error> 
 
 impl Trust {
     fn at_home(console: &Console<'_, '_>) -> Result<Self, Error> {
-        let (store, verifier, config) = console.trust(Purpose::Read)?;
+        let (store, verifier, config) = console.trust()?;
         Ok(Self { verifier, prefix: config.prefix, store: Some(store) })
     }
 

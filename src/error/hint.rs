@@ -26,6 +26,9 @@ impl Error {
             Error::Issue(fault) => match fault {
                 IssueFault::AgainstPolicy(breach) => Some(breach.hint_when_made()),
                 IssueFault::BornDead(refusal) => Some(refusal.hint()),
+                IssueFault::OverBeforeRule { .. } => {
+                    Some("wait, or choose a later `--expire`".to_owned())
+                }
                 IssueFault::ClockBehind { .. } => Some("set the clock, or wait".to_owned()),
                 IssueFault::DiceRepeat => None,
                 IssueFault::NothingSigns => Some("run `msb server key reset`".to_owned()),
@@ -47,6 +50,7 @@ impl Error {
             Error::NoServerKey { .. } => {
                 Some("run `msb server keygen` to make one, or verify with `--jwks`".to_owned())
             }
+            Error::NoSuchServerKey { .. } => Some("run `msb server key show --json`".to_owned()),
             Error::NotConfirmed => Some("nothing was changed; `-y` asks nothing".to_owned()),
             Error::NotFound { .. } => Some("run `msb server list --state all`".to_owned()),
             Error::NotRevoked { ids, .. } => {
@@ -54,6 +58,9 @@ impl Error {
             }
             Error::Nowhere => Some("open it, or write to a file with `-o FILE`".to_owned()),
             Error::OpenQuote { .. } => Some("write the value of that line on one line".to_owned()),
+            Error::Overwrites { .. } => {
+                Some("keep a copy of that file, then say `-y`: it is overwritten".to_owned())
+            }
             Error::Past { .. } => Some("make another with `msb server key rotate`".to_owned()),
             Error::Pem { why, .. } => Some(words::pem_hint(*why).to_owned()),
             Error::Refused(refusal) => Some(refusal.hint()),

@@ -25,6 +25,9 @@ impl fmt::Display for Error {
                     f,
                     "the clock is behind: it says {now}, and such keys are revoked up to {last}"
                 ),
+                IssueFault::OverBeforeRule { at } => {
+                    write!(f, "the key would end before {at}, up to when such keys are revoked")
+                }
                 IssueFault::DiceRepeat => {
                     f.write_str("the random number generator of this system repeats itself")
                 }
@@ -43,6 +46,7 @@ impl fmt::Display for Error {
             Error::NoHome => f.write_str("this user has no home directory"),
             Error::NoKeyGiven => f.write_str("no key was given"),
             Error::NoServerKey { home } => write!(f, "no server key in {}", Shown(home)),
+            Error::NoSuchServerKey { kid } => write!(f, "no server key `{kid}`"),
             Error::NotConfirmed => f.write_str("not confirmed"),
             Error::NotFound { text } => write!(f, "no key `{}`", short(text)),
             Error::Nowhere => f.write_str("standard output is closed"),
@@ -55,6 +59,7 @@ impl fmt::Display for Error {
                 storage::shown(path)
             ),
             Error::Output(error) => write!(f, "output could not be written: {}", plain(error)),
+            Error::Overwrites { file } => f.write_str(file),
             Error::Past { kid, at } => {
                 write!(f, "server key {kid} ceased to sign at {at} and does not sign again")
             }

@@ -70,6 +70,11 @@ pub enum Error {
         /// Where it would be.
         home: String,
     },
+    /// No server key of this name was ever used here.
+    NoSuchServerKey {
+        /// The name.
+        kid: Kid,
+    },
     /// Somebody was asked, and did not say yes.
     NotConfirmed,
     /// Standard output was closed before there was anything to say.
@@ -97,6 +102,11 @@ pub enum Error {
     },
     /// Output could not be written.
     Output(io::Error),
+    /// Another server key would be overwritten, and nobody can be asked.
+    Overwrites {
+        /// What lies there.
+        file: String,
+    },
     /// A file with a public key holds none.
     Pem {
         /// The file.
@@ -166,6 +176,7 @@ impl Error {
             Error::Ambiguous { .. }
             | Error::Moved { .. }
             | Error::NotConfirmed
+            | Error::Overwrites { .. }
             | Error::Past { .. } => Exit::Refused,
             Error::Config(fault) => settings::config_exit(fault),
             Error::Create(fault) => storage::create_exit(fault),
@@ -173,7 +184,8 @@ impl Error {
             Error::Issue(fault) => match fault {
                 IssueFault::AgainstPolicy(_)
                 | IssueFault::BornDead(_)
-                | IssueFault::ClockBehind { .. } => Exit::Refused,
+                | IssueFault::ClockBehind { .. }
+                | IssueFault::OverBeforeRule { .. } => Exit::Refused,
                 IssueFault::DiceRepeat => Exit::Failed,
                 IssueFault::NothingSigns => Exit::NoServerKey,
                 IssueFault::Store(fault) => storage::store_exit(fault),
@@ -188,7 +200,7 @@ impl Error {
             Error::NoHome => Exit::Configuration,
             Error::NoKeyGiven | Error::Usage { .. } => Exit::Usage,
             Error::NoServerKey { .. } => Exit::NoServerKey,
-            Error::NotFound { .. } => Exit::NotFound,
+            Error::NoSuchServerKey { .. } | Error::NotFound { .. } => Exit::NotFound,
             Error::NotRevoked { .. }
             | Error::Nowhere
             | Error::Output(_)

@@ -19,7 +19,9 @@ pub fn verdict_exit(refusal: &Refusal) -> Exit {
         Refusal::Malformed(_) => Exit::Malformed,
         Refusal::NotYetValid { .. } => Exit::NotYetValid,
         Refusal::Policy(_) => Exit::Refused,
-        Refusal::Revoked { .. } | Refusal::ServerKeyReset { .. } => Exit::Revoked,
+        Refusal::Revoked { .. }
+        | Refusal::ServerKeyReset { .. }
+        | Refusal::ServerKeyRetired { .. } => Exit::Revoked,
         Refusal::WrongAudience { .. }
         | Refusal::WrongIssuer { .. }
         | Refusal::WrongNamespace { .. }
@@ -48,6 +50,9 @@ impl fmt::Display for Refusal {
                 cause.reason().map_or(Ok(()), |reason| write!(f, ": {reason}"))
             }
             Refusal::ServerKeyReset { kid, at } => write!(f, "server key {kid} was reset at {at}"),
+            Refusal::ServerKeyRetired { kid, at } => {
+                write!(f, "server key {kid} is retired, and since {at} does not count for it")
+            }
             Refusal::UnknownServerKey { kid } => write!(f, "no server key {kid} is known here"),
             Refusal::WrongAudience { expected: Some(expected) } => {
                 write!(f, "the key is not meant for {expected}")
@@ -168,7 +173,10 @@ impl Refusal {
             Refusal::BadSignature => {
                 "ask whoever issued it for the key as it was printed".to_owned()
             }
-            Refusal::Expired { .. } | Refusal::Revoked { .. } | Refusal::ServerKeyReset { .. } => {
+            Refusal::Expired { .. }
+            | Refusal::Revoked { .. }
+            | Refusal::ServerKeyReset { .. }
+            | Refusal::ServerKeyRetired { .. } => {
                 "issue another with `msb server keygen`".to_owned()
             }
             Refusal::Malformed(malformed) => match malformed {

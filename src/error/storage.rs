@@ -116,9 +116,14 @@ pub(super) fn store_exit(fault: &StoreFault) -> Exit {
 pub(super) fn store_hint(fault: &StoreFault) -> Option<String> {
     match fault {
         StoreFault::Busy { .. } => Some("try again".to_owned()),
-        StoreFault::Damaged { path, .. } => Some(restore(path)),
+        StoreFault::Damaged { path, .. } => {
+            Some(format!("{}; or move it away, and `msb server key reset`", restore(path)))
+        }
         StoreFault::File(fault) if file_exit(fault) == Exit::Permissions => {
             Some(file_hint(fault).unwrap_or_else(|| UNWRITABLE.to_owned()))
+        }
+        StoreFault::File(fault) if is_taken(fault) => {
+            Some(format!("move {} away", shown(&fault.path)))
         }
         StoreFault::File(fault) => file_hint(fault),
         StoreFault::Disk { .. } => {
@@ -129,7 +134,8 @@ pub(super) fn store_hint(fault: &StoreFault) -> Option<String> {
         StoreFault::KeyFileMissing { path } => {
             let path = shown(path);
             Some(format!(
-                "restore {path} from a backup, or run `msb server key rotate`; verifying goes on"
+                "restore {path} from a backup with `msb server key import`, or run \
+                 `msb server key rotate`; verifying goes on"
             ))
         }
         StoreFault::KeyFileStrange { path, database } => Some(format!(
@@ -141,9 +147,10 @@ pub(super) fn store_hint(fault: &StoreFault) -> Option<String> {
             "{}; or `msb server key reset`, or `msb server key import`",
             restore(database),
         )),
-        StoreFault::KeyFileUnreadable { path, .. } => {
-            Some(format!("restore {} from a backup, or run `msb server key reset`", shown(path)))
-        }
+        StoreFault::KeyFileUnreadable { path, .. } => Some(format!(
+            "restore {} from a backup with `msb server key import`, or run `msb server key rotate`",
+            shown(path)
+        )),
         StoreFault::OtherVersion { .. } => {
             Some("use the msb that wrote it, or a newer one".to_owned())
         }
@@ -184,6 +191,9 @@ impl fmt::Display for StoreFault {
             StoreFault::KeyFileUnreadable { path, why } => write!(f, "{} {why}", shown(path)),
             StoreFault::OtherVersion { path, version, known } => {
                 write!(f, "{} has version {version}, and this msb knows {known}", shown(path))
+            }
+            StoreFault::RevocationsLost { left, database } if left == database => {
+                write!(f, "{} is empty; revocations may be lost", shown(left))
             }
             StoreFault::RevocationsLost { left, database } => write!(
                 f,

@@ -46,6 +46,12 @@ pub fn exists(path: &Path) -> Result<bool, FileFault> {
     }
 }
 
+/// Whether two names are those of one file.
+pub fn is_same(one: &Path, other: &Path) -> bool {
+    let number = |path| fs::metadata(path).map(|file| (file.dev(), file.ino())).ok();
+    number(one).is_some_and(|one| number(other) == Some(one))
+}
+
 /// How long a file is, in bytes, if it is there.
 pub fn length(path: &Path) -> Option<u64> {
     fs::metadata(path).ok().map(|metadata| metadata.len())
@@ -180,9 +186,14 @@ pub fn create(path: &Path) -> Result<File, FileFault> {
 
 /// Writes a whole new file that only this user can read, down to the disk.
 pub fn write(path: &Path, content: &[u8]) -> Result<(), FileFault> {
-    let written = write_synced(&mut create(path)?, content);
-    written.map_err(at(path))?;
-    sync_directory(path)
+    let mut file = create(path)?;
+    let written = write_synced(&mut file, content).map_err(at(path));
+    let written = written.and_then(|()| sync_directory(path));
+    if written.is_err() {
+        // Half of it is of no use to anybody.
+        let _ = fs::remove_file(path);
+    }
+    written
 }
 
 fn write_synced(file: &mut File, content: &[u8]) -> io::Result<()> {

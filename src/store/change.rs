@@ -10,17 +10,18 @@ use crate::{
     key::KeyId,
     keyring::KeyRing,
     ledger::Entry,
-    revocations::{Cause, Revocation, Revoked, Rule},
+    revocations::{Cause, Kind, Revocation, Revoked, Rule},
     time::UnixTime,
 };
 
 /// A change that nobody sees until it is committed, and that is undone when dropped.
 pub struct Change<'s> {
-    pub(super) store: &'s Store,
+    // Goes before the lock of the transaction does.
+    pub(super) staged: Option<Staged<'s>>,
     tx: Transaction<'s>,
+    pub(super) store: &'s Store,
     who: &'s str,
     now: UnixTime,
-    pub(super) staged: Option<Staged<'s>>,
     changes_trust: Cell<bool>,
 }
 
@@ -108,6 +109,12 @@ impl Change<'_> {
             ],
         )
         .map(|_| ())
+    }
+
+    /// The last second in which a key of a kind was issued, at least now: an earlier rule, or a
+    /// clock that was set back, leaves keys that were issued later than now.
+    pub fn issued_until(&self, kind: &Kind) -> Result<UnixTime, StoreFault> {
+        self.store.issued_until(kind, self.now)
     }
 
     /// The rules that may cover keys issued at this moment or later.

@@ -11,6 +11,7 @@ use crate::{
     label::Label,
     ledger::{Act, Entry, Filter, Holding, Listed, State, Tally},
     policy::Policy,
+    revocations::Kind,
     scope::Scope,
     time::UnixTime,
 };
@@ -18,7 +19,9 @@ use crate::{
 impl Store {
     /// The entries that pass a filter, newest first.
     pub fn list(&self, filter: &Filter, now: UnixTime) -> Result<Vec<Listed>, StoreFault> {
-        let sql = format!("SELECT * FROM ({LISTED}) WHERE {PASSES} ORDER BY n DESC LIMIT :limit");
+        let sql = format!(
+            "SELECT * FROM ({LISTED}) WHERE {PASSES} AND {OF_KIND} ORDER BY n DESC LIMIT :limit"
+        );
         let listed = self.db.prepare(&sql).and_then(|mut query| {
             bind(&mut query, filter, now)?;
             query.raw_bind_parameter(":limit", filter.limit.map_or(-1, i64::from))?;
@@ -29,12 +32,42 @@ impl Store {
 
     /// How many entries pass a filter, whatever its limit.
     pub fn count(&self, filter: &Filter, now: UnixTime) -> Result<u64, StoreFault> {
-        let sql = format!("SELECT count(*) FROM ({LISTED}) WHERE {PASSES}");
+        let sql = format!("SELECT count(*) FROM ({LISTED}) WHERE {PASSES} AND {OF_KIND}");
         let counted = self.db.prepare(&sql).and_then(|mut query| {
             bind(&mut query, filter, now)?;
             query.raw_query().mapped(|row| count(row, 0)).collect::<rusqlite::Result<Vec<_>>>()
         });
         Ok(counted.map_err(|error| self.fault(error))?.iter().sum())
+    }
+
+    /// How many keys of a kind, issued up to a moment, the ledger has, whatever became of them.
+    pub fn covered(&self, kind: &Kind, until: UnixTime) -> Result<u64, StoreFault> {
+        let sql = format!("SELECT count(*) FROM ledger WHERE iat <= :bound AND {OF_KIND}");
+        let counted = self.of_kind(&sql, kind, until, |row| count(row, 0));
+        counted.map_err(|error| self.fault(error))
+    }
+
+    /// The last second in which a key of a kind was issued, at least now.
+    pub(super) fn issued_until(&self, kind: &Kind, now: UnixTime) -> Result<UnixTime, StoreFault> {
+        let sql = format!("SELECT max(iat) FROM ledger WHERE iat > :bound AND {OF_KIND}");
+        let latest = self.of_kind(&sql, kind, now, |row| moment(row, 0));
+        Ok(latest.map_err(|error| self.fault(error))?.unwrap_or(now))
+    }
+
+    fn of_kind<T>(
+        &self,
+        sql: &str,
+        kind: &Kind,
+        bound: UnixTime,
+        read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> rusqlite::Result<T> {
+        let values = named_params! {
+            ":bound": bound.secs(),
+            ":owner": kind.owner.as_ref().map(ToString::to_string),
+            ":names": kind.namespace.as_ref().map(ToString::to_string),
+            ":kid": kind.kid.map(|kid| kid.to_string()),
+        };
+        self.db.query_row(sql, values, read)
     }
 
     /// Who holds keys that may still work, those with the most first.
@@ -165,20 +198,23 @@ impl Store {
         counts.map_err(|error| self.fault(error))
     }
 
-    /// How many active keys a policy refuses. They are looked at one by one, and none is held.
-    pub fn count_against(&self, policy: &Policy, now: UnixTime) -> Result<u64, StoreFault> {
-        let sql = format!("SELECT iat, exp, namespaces FROM ({LISTED}) WHERE state = 'active'");
-        let count = self.db.prepare(&sql).and_then(|mut query| {
+    /// The active keys that a policy refuses, newest first.
+    pub fn against(&self, policy: &Policy, now: UnixTime) -> Result<Vec<KeyId>, StoreFault> {
+        let sql = format!(
+            "SELECT iat, exp, namespaces, jti FROM ({LISTED}) WHERE state = 'active' ORDER BY n DESC"
+        );
+        let against = self.db.prepare(&sql).and_then(|mut query| {
             let mut rows = query.query(named_params! { ":now": now.secs() })?;
-            let mut count = 0;
+            let mut against = vec![];
             while let Some(row) = rows.next()? {
                 let iat = moment(row, 0)?.ok_or_else(|| unfit(0, "no instant"))?;
-                let permitted = policy.permit_use(iat, moment(row, 1)?, &word(row, 2)?);
-                count += u64::from(permitted.is_err());
+                if policy.permit_use(iat, moment(row, 1)?, &word(row, 2)?).is_err() {
+                    against.push(word(row, 3)?);
+                }
             }
-            Ok(count)
+            Ok(against)
         });
-        count.map_err(|error| self.fault(error))
+        against.map_err(|error| self.fault(error))
     }
 }
 
@@ -242,24 +278,37 @@ pub(super) const LISTED: &str = "
            l.n, k.until
     FROM ledger l JOIN server_key k ON k.kid = l.kid
          LEFT JOIN revocation r ON r.jti = l.jti
-         LEFT JOIN rule u ON u.n = (
-             SELECT min(rule.n) FROM rule
-             WHERE rule.until >= l.iat
-               AND (rule.sub IS NULL OR rule.sub = l.sub)
-               AND (rule.kid IS NULL OR rule.kid = l.kid)
-               AND (rule.namespace IS NULL
-                    OR instr(' ' || l.namespaces || ' ', ' ' || rule.namespace || ' ')))";
+         LEFT JOIN rule u ON u.n = nullif(min(
+             -- One lookup for each form of rule, however many rules there are.
+             coalesce((SELECT min(n) FROM rule
+                 WHERE sub = l.sub AND until >= l.iat AND (kid IS NULL OR kid = l.kid)
+                   AND (namespace IS NULL
+                        OR instr(' ' || l.namespaces || ' ', ' ' || namespace || ' '))), 1 << 62),
+             coalesce((SELECT min(n) FROM rule
+                 WHERE sub IS NULL AND namespace IS NULL AND until >= l.iat
+                   AND (kid IS NULL OR kid = l.kid)), 1 << 62),
+             coalesce((SELECT min(n) FROM rule
+                 WHERE sub IS NULL AND namespace = l.namespaces AND until >= l.iat
+                   AND (kid IS NULL OR kid = l.kid)), 1 << 62),
+             coalesce(iif(instr(l.namespaces, ' '), (SELECT min(n) FROM rule
+                 WHERE sub IS NULL AND namespace IS NOT NULL AND until >= l.iat
+                   AND (kid IS NULL OR kid = l.kid)
+                   AND instr(' ' || l.namespaces || ' ', ' ' || namespace || ' ')), NULL), 1 << 62)
+             ), 1 << 62)";
 
 /// What a filter asks of an entry.
 const PASSES: &str = "
     instr(:states, ' ' || state || ' ')
     AND (:opens IS NULL OR namespaces = '*'
          OR instr(' ' || namespaces || ' ', ' ' || :opens || ' '))
-    AND (:names IS NULL OR instr(' ' || namespaces || ' ', ' ' || :names || ' '))
-    AND (:owner IS NULL OR sub = :owner)
-    AND (:kid IS NULL OR kid = :kid)
     AND (:name IS NULL OR name GLOB :name)
     AND (:issued_by IS NULL OR iat <= :issued_by)
     AND (:ends_by IS NULL OR ends <= :ends_by)
     AND (:outlives IS NULL OR exp IS NULL OR exp > :outlives)
     AND (:after IS NULL OR n < (SELECT n FROM ledger WHERE jti = :after))";
+
+/// Whether an entry is of a kind.
+const OF_KIND: &str = "
+    (:names IS NULL OR instr(' ' || namespaces || ' ', ' ' || :names || ' '))
+    AND (:owner IS NULL OR sub = :owner)
+    AND (:kid IS NULL OR kid = :kid)";

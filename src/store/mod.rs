@@ -42,11 +42,11 @@ impl Store {
             home.refuse_anothers()?;
         }
         let path = home.database();
-        if !files::exists(&path)? {
+        if !is_there(&path)? {
             match Self::left_behind(home)? {
                 None => return Ok(None),
                 // Another process may have made it all since the first look.
-                Some(_) if files::exists(&path)? => {}
+                Some(_) if is_there(&path)? => {}
                 Some(left) => return Err(StoreFault::RevocationsLost { left, database: path }),
             }
         }
@@ -101,7 +101,7 @@ impl Store {
         {
             let _lock = wait_for_lock(home)?;
             // Whoever held the lock before has made it.
-            if !files::exists(&home.database())? {
+            if !is_there(&home.database())? {
                 home.set_aside_database_log()?;
                 Self::create(home)?;
             }
@@ -135,7 +135,7 @@ impl Store {
 
     /// What there is of ours that cannot be there without a database.
     fn left_behind(home: &Home) -> Result<Option<PathBuf>, StoreFault> {
-        for left in [home.database_log(), home.server_key()] {
+        for left in [home.database_log(), home.server_key(), home.database()] {
             if files::exists(&left)? {
                 return Ok(Some(left));
             }
@@ -177,6 +177,11 @@ impl Store {
     fn damaged(&self, what: &str) -> StoreFault {
         StoreFault::Damaged { path: self.home.database(), what: what.to_owned() }
     }
+}
+
+/// Whether there is a database; an empty file is none.
+fn is_there(path: &Path) -> Result<bool, StoreFault> {
+    Ok(files::exists(path)? && files::length(path) != Some(0))
 }
 
 /// An error unless what lies there is safe from others, and from the quirks of a network.

@@ -36,6 +36,7 @@ CREATE TABLE ledger (
 CREATE INDEX ledger_by_name ON ledger (name) WHERE name IS NOT NULL;
 CREATE INDEX ledger_by_owner ON ledger (sub) WHERE sub IS NOT NULL;
 CREATE INDEX ledger_by_namespaces ON ledger (namespaces);
+CREATE INDEX ledger_by_iat ON ledger (iat);
 
 CREATE TABLE revocation (
     jti    TEXT PRIMARY KEY,
@@ -57,6 +58,7 @@ CREATE TABLE rule (
 ) STRICT;
 
 CREATE INDEX rule_by_until ON rule (until);
+CREATE INDEX rule_by_kind ON rule (sub, namespace, until);
 
 -- Who did what, and when; seq where it changed trust.
 CREATE TABLE audit (

@@ -25,13 +25,27 @@ pub enum Succession {
     },
 }
 
-/// The file of a server key that the ring does not know yet. It goes when the change does.
+/// The file of a server key that the ring does not know yet. It goes when the change does, unless
+/// it was there before.
 pub(super) struct Staged<'s> {
     home: &'s Home,
     kid: Kid,
+    ours: bool,
 }
 
-impl Staged<'_> {
+impl<'s> Staged<'s> {
+    fn write(home: &'s Home, server_key: &ServerKey) -> Result<Self, StoreFault> {
+        let kid = server_key.public().kid();
+        let path = home.staged_server_key(kid);
+        let there = files::read_secret(&path).ok().flatten();
+        let same = there.and_then(|pem| ServerKey::from_pem(&pem).ok());
+        if same.is_some_and(|same| same.public() == server_key.public()) {
+            return Ok(Self { home, kid, ours: false });
+        }
+        files::write(&path, server_key.to_pem().as_bytes())?;
+        Ok(Self { home, kid, ours: true })
+    }
+
     pub(super) fn keep(self) -> Kid {
         let kid = self.kid;
         std::mem::forget(self);
@@ -41,8 +55,10 @@ impl Staged<'_> {
 
 impl Drop for Staged<'_> {
     fn drop(&mut self) {
-        // Where this is not reached, because the process was killed, whoever signs next sweeps.
-        let _ = files::remove(&self.home.staged_server_key(self.kid));
+        if self.ours {
+            // Where this is not reached, because the process was killed, whoever signs next sweeps.
+            let _ = files::remove(&self.home.staged_server_key(self.kid));
+        }
     }
 }
 
@@ -58,20 +74,23 @@ impl Change<'_> {
                 server_key
             }
         };
-        trust::sweep_staged_server_keys(home)?;
+        trust::sweep_staged_server_keys(home, &[])?;
         Ok(server_key)
     }
 
-    /// Mends what interrupted commands left, as far as a server key that signs can be read.
-    fn mend(&self) -> Result<(), StoreFault> {
+    /// Mends what interrupted commands left, before a server key takes the place of another.
+    fn mend(&self, successor: Kid) -> Result<(), StoreFault> {
         let home = &self.store.home;
+        let mut needed = vec![successor];
         // Until the commit the old server key signs, and its file must not be lost.
-        if let Some((signing, _)) = self.ring()?.signing()
-            && let Ok(Found::Staged(_)) = trust::find_server_key(home, signing)
-        {
-            trust::place_server_key(home, signing.kid())?;
+        if let Some((signing, _)) = self.ring()?.signing() {
+            match trust::find_server_key(home, signing) {
+                Ok(Found::InPlace(_)) => {}
+                Ok(Found::Staged(_)) => trust::place_server_key(home, signing.kid())?,
+                Err(_) => needed.push(signing.kid()),
+            }
         }
-        trust::sweep_staged_server_keys(home)
+        trust::sweep_staged_server_keys(home, &needed)
     }
 
     /// How the server key file stands to the key that signs, as no other process can change it now.
@@ -100,13 +119,12 @@ impl Change<'_> {
         let kid = public.kid();
         // A rename that cannot succeed is found before the commit.
         files::check_replaceable(&home.server_key())?;
-        self.mend()?;
-        self.staged = Some(Staged { home, kid });
-        files::write(&home.staged_server_key(kid), server_key.to_pem().as_bytes())?;
         match succession {
             Succession::Reset => self.kill_server_keys(public)?,
             Succession::Retire { until } => self.retire_server_key(until)?,
         }
+        self.mend(kid)?;
+        self.staged = Some(Staged::write(home, &server_key)?);
         self.run(
             "INSERT INTO server_key (kid, public, created_at) VALUES (?, ?, ?)",
             params![kid.to_string(), public.as_bytes(), self.now().secs()],
@@ -117,24 +135,32 @@ impl Change<'_> {
 
     /// Puts the file of the server key that signs into its place again, from a copy.
     pub fn restore_server_key(&self, server_key: &ServerKey) -> Result<(), StoreFault> {
-        let (kid, home) = (server_key.public().kid(), &self.store.home);
+        let (public, home) = (server_key.public(), &self.store.home);
+        let kid = public.kid();
         files::check_replaceable(&home.server_key())?;
-        self.mend()?;
-        if !matches!(trust::find_server_key(home, server_key.public()), Ok(Found::InPlace(_))) {
-            files::write(&home.staged_server_key(kid), server_key.to_pem().as_bytes())?;
-            trust::place_server_key(home, kid)?;
+        self.mend(kid)?;
+        if !matches!(trust::find_server_key(home, public), Ok(Found::InPlace(_))) {
+            let staged = Staged::write(home, server_key)?;
+            trust::place_server_key(home, staged.keep())?;
         }
         self.audit("restore server key", &format!("server key {kid}"))
     }
 
-    /// What lies in the place of the server key and is unknown to the ring dies with the others.
+    /// Server keys that the ring does not know and that lie in its place die with the others: one
+    /// in `server.key`, and where the ring is lost those that an interrupted command left.
     fn kill_server_keys(&self, successor: &PublicKey) -> Result<(), StoreFault> {
-        let now = self.now().secs();
-        let stranger = files::read_secret(&self.store.home.server_key()).ok().flatten();
-        let stranger = stranger.and_then(|pem| ServerKey::from_pem(&pem).ok());
-        if let Some(public) = stranger.as_ref().map(ServerKey::public)
-            && public != successor
-        {
+        let (now, home) = (self.now().secs(), &self.store.home);
+        let mut paths = vec![home.server_key()];
+        if self.ring()?.is_empty() {
+            paths.extend(home.staged_server_keys()?.iter().map(|kid| home.staged_server_key(*kid)));
+        }
+        for path in paths {
+            let pem = files::read_secret(&path).ok().flatten();
+            let stranger = pem.and_then(|pem| ServerKey::from_pem(&pem).ok());
+            let Some(stranger) = stranger.filter(|stranger| stranger.public() != successor) else {
+                continue;
+            };
+            let public = stranger.public();
             self.run(
                 "INSERT INTO server_key (kid, public, created_at, dead_at) VALUES (?1, ?2, ?3, ?3)
                  ON CONFLICT DO NOTHING",
@@ -149,8 +175,8 @@ impl Change<'_> {
     fn retire_server_key(&self, until: UnixTime) -> Result<(), StoreFault> {
         self.run(
             "UPDATE server_key SET until = ?2,
-                 retired_at = max(?1, (SELECT coalesce(max(iat), 0) FROM ledger
-                                       WHERE ledger.kid = server_key.kid))
+                 retired_at = coalesce((SELECT max(iat) FROM ledger
+                                        WHERE iat > ?1 AND ledger.kid = server_key.kid), ?1)
              WHERE retired_at IS NULL AND dead_at IS NULL",
             [self.now().secs(), until.secs()],
         )

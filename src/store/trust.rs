@@ -106,19 +106,25 @@ pub(super) fn place_server_key(home: &Home, kid: Kid) -> Result<(), StoreFault> 
     }
 }
 
-/// Removes the server keys that interrupted commands left: under the lock, nobody is still going
-/// to need one. What only bears such a name stays.
-pub(super) fn sweep_staged_server_keys(home: &Home) -> Result<(), StoreFault> {
+/// Removes the server keys that interrupted commands left, but for those that are still needed:
+/// under the lock, nobody else is going to need one. What only bears such a name stays.
+pub(super) fn sweep_staged_server_keys(home: &Home, needed: &[Kid]) -> Result<(), StoreFault> {
     for kid in home.staged_server_keys()? {
         let path = home.staged_server_key(kid);
-        let Ok(pem) = files::read_secret(&path) else { continue };
-        let half_written = pem.as_ref().is_some_and(|pem| pem.is_empty());
-        let server_key = pem.and_then(|pem| ServerKey::from_pem(&pem).ok());
-        if half_written || server_key.is_some_and(|server_key| server_key.public().kid() == kid) {
+        let Ok(Some(pem)) = files::read_secret(&path) else { continue };
+        let whole =
+            ServerKey::from_pem(&pem).is_ok_and(|server_key| server_key.public().kid() == kid);
+        if !needed.contains(&kid) && (whole || is_half_written(&pem)) {
             files::remove(&path)?;
         }
     }
     Ok(())
+}
+
+/// Whether a file is the beginning of a server key.
+fn is_half_written(pem: &str) -> bool {
+    const BEGIN: &str = "-----BEGIN PRIVATE KEY-----\n";
+    BEGIN.starts_with(pem) || (pem.starts_with(BEGIN) && !pem.contains("-----END"))
 }
 
 fn read_server_key(

@@ -2,16 +2,19 @@
 
 mod rule;
 
-use std::io::Read;
+use std::{collections::HashSet, io::Read};
 
 use serde::Serialize;
 use zeroize::Zeroizing;
 
 use super::{complete::Offer, console::Console, row, source::SEEN_BY_OTHERS, usage::word};
 use crate::{
+    config::Config,
     error::{Error, Exit},
-    key::{KeyId, KeyText, Prefix, UnverifiedKey},
+    key::{KeyId, KeyText, Prefix, SignedKey, UnverifiedKey},
     label::Label,
+    ledger::Listed,
+    policy::Policy,
     revocations::{Cause, Revocation, Revoked},
     store::{Purpose, Store},
     time::UnixTime,
@@ -51,11 +54,14 @@ pub(super) fn run(args: Args, console: &mut Console<'_, '_>) -> Result<Exit, Err
     }
     let texts = texts(args.keys, console)?;
     let purpose = if args.dry_run { Purpose::Read } else { Purpose::Write };
-    let (mut store, verifier, config) = console.trust(purpose)?;
-    let mut targets = Vec::<Target>::new();
+    let (mut store, ring) = console.ring(purpose)?;
+    // In an incident no slip in the settings is in the way: a key's signature needs none of them.
+    let config = Config::load(&console.home()?.config_file()).unwrap_or_default();
+    let verifier = Verifier { ring, issuer: None, audience: None, policy: Policy::default() };
+    let (mut targets, mut known) = (Vec::new(), HashSet::new());
     for text in &texts {
         let target = target(&store, &verifier, &config.prefix, text, console.world.now)?;
-        if targets.iter().all(|known| known.id != target.id) {
+        if known.insert(target.id) {
             targets.push(target);
         }
     }
@@ -113,29 +119,25 @@ fn target(
     text: &KeyText,
     now: UnixTime,
 ) -> Result<Target, Error> {
-    let (id, name) = match id_of_key(verifier, configured, text)? {
-        Some(id) => (id, store.entry(id, now)?.and_then(|listed| listed.entry.name)),
-        None => {
-            let listed = row::find(store, text.expose(), now)?;
-            (listed.entry.id, listed.entry.name)
-        }
-    };
-    Ok(Target { id, name, before: before(store.revocation_of(id)?) })
+    if let Some(key) = signed(verifier, configured, text)? {
+        let (id, revocation) = (key.claims().jti, store.revocation(&key)?);
+        let name = store.entry(id, now)?.and_then(|listed| listed.entry.name);
+        return Ok(Target { id, name, before: before(revocation) });
+    }
+    let Listed { entry, revoked, .. } = row::find(store, text.expose(), now)?;
+    Ok(Target { id: entry.id, name: entry.name, before: revoked })
 }
 
-/// The id of a key that was given as its text, whatever prefix it bears. The signature is proof
-/// enough: the ledger need not know the key.
-fn id_of_key(
+/// A key that was given as its text, whatever prefix it bears. The signature is proof enough: the
+/// ledger need not know the key.
+fn signed(
     verifier: &Verifier,
     configured: &Prefix,
     text: &KeyText,
-) -> Result<Option<KeyId>, Error> {
+) -> Result<Option<SignedKey>, Error> {
     let prefix = Prefix::borne_by(text).unwrap_or_default();
     match UnverifiedKey::parse(text, &prefix) {
-        Ok(key) => {
-            let key = verifier.authenticate(key).map_err(Error::Refused)?;
-            Ok(Some(key.claims().jti))
-        }
+        Ok(key) => Ok(Some(verifier.authenticate(key).map_err(Error::Refused)?)),
         Err(why) if text.expose().starts_with(configured.as_str()) => {
             Err(Error::Refused(why.into()))
         }
@@ -152,10 +154,11 @@ fn revoke(
 ) -> Result<UnixTime, Error> {
     let change = store.change(&console.world.who, console.world.clock)?;
     let at = change.now();
+    let why = reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
     let revoked = Revoked { at, cause: Cause::Operator(reason) };
-    for target in targets {
+    for target in targets.iter_mut().filter(|target| target.before.is_none()) {
         if change.revoke(target.id, &revoked)? {
-            change.audit_trust("revoke", &format!("key {}", target.id))?;
+            change.audit_trust("revoke", &format!("key {}{why}", target.id))?;
         } else {
             // Perhaps by somebody who was quicker: what is told is what is kept.
             target.before = before(change.revocation_of(target.id)?);

@@ -65,14 +65,14 @@ pub(super) fn run(args: Args, console: &mut Console<'_, '_>) -> Result<Exit, Err
     let before = issued_before.as_ref().map(|typed| last_before(typed, now)).transpose()?;
     let asks = !args.yes && !args.dry_run && console.can_ask();
     let stake = {
-        let (store, verifier, _) = console.trust(Purpose::Read)?;
-        if let Some(kid) = kind.kid.filter(|kid| verifier.ring.find(*kid).is_none()) {
-            return Err(Error::NotFound { text: kid.to_string() });
+        let (store, ring) = console.ring(Purpose::Read)?;
+        if let Some(kid) = kind.kid.filter(|kid| ring.find(*kid).is_none()) {
+            return Err(Error::NoSuchServerKey { kid });
         }
         let filter = Filter {
             states: State::LIVE.to_vec(),
             kind: kind.clone(),
-            issued_by: Some(before.unwrap_or(now)),
+            issued_by: before,
             limit: Some(MOST),
             ..Filter::default()
         };
@@ -83,26 +83,19 @@ pub(super) fn run(args: Args, console: &mut Console<'_, '_>) -> Result<Exit, Err
             false => None,
         }
     };
-    let told = |until: UnixTime| Told {
-        owner: row::text(&kind.owner),
-        namespace: row::text(&kind.namespace),
-        kid: row::text(&kind.kid),
-        issued_until: until.to_string(),
-        keys: stake.as_ref().map(|stake| stake.count),
-    };
     if args.dry_run {
-        let rule = told(before.unwrap_or(now));
-        return foretell(rule, &stake.expect("a dry run looks"), console);
+        let stake = stake.expect("a dry run looks");
+        return foretell(&kind, before.unwrap_or(now), &stake, console);
     }
-    if let Some(stake) = stake.as_ref().filter(|_| asks) {
+    if let Some(stake) = stake.filter(|_| asks) {
         let stake = format!("{} would be cut off\n{}", counted(stake.count), stake.rows(true));
-        match all {
+        match all || kind == Kind::default() {
             true => console.confirm_by(&stake, "all")?,
             false => console.confirm(&stake, &format!("revoke {}?", kind.told()))?,
         }
     }
-    let until = cut_off(&kind, before, args.reason, console)?;
-    tell(&kind, told(until), until, console).map_err(|error| error.after(DONE))?;
+    let cut = cut_off(kind, before, args.reason, console)?;
+    tell(&cut, console).map_err(|error| error.after(DONE))?;
     Ok(Exit::Done)
 }
 
@@ -116,20 +109,30 @@ fn last_before(typed: &Typed<Moment>, now: UnixTime) -> Result<UnixTime, Error> 
     UnixTime::from_secs(before.secs() - 1).ok_or_else(|| refused(NotATime::OutOfRange))
 }
 
+/// A rule that is kept, and how many keys of the ledger it covers.
+struct Cut {
+    kind: Kind,
+    until: UnixTime,
+    /// Looked up once it is done: an error here is no failure of the revocation.
+    covered: Result<u64, Error>,
+}
+
 /// Cuts off every key of a kind that was issued up to a moment, or up to now.
 fn cut_off(
-    kind: &Kind,
+    kind: Kind,
     before: Option<UnixTime>,
     reason: Option<Label>,
     console: &Console<'_, '_>,
-) -> Result<UnixTime, Error> {
-    let (mut store, ..) = console.trust(Purpose::Write)?;
+) -> Result<Cut, Error> {
+    let (mut store, _) = console.ring(Purpose::Write)?;
     let change = store.change(&console.world.who, console.world.clock)?;
-    let until = before.unwrap_or(change.now());
+    let until = before.map_or_else(|| change.issued_until(&kind), Ok)?;
+    let why = reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
     change.cut_off(&Rule { kind: kind.clone(), until, at: change.now(), reason })?;
-    change.audit_trust("revoke", &format!("{} issued until {until}", kind.told()))?;
+    change.audit_trust("revoke", &format!("{} issued until {until}{why}", kind.told()))?;
     change.commit()?;
-    Ok(until)
+    let covered = store.covered(&kind, until).map_err(Error::from);
+    Ok(Cut { kind, until, covered })
 }
 
 impl Stake {
@@ -138,9 +141,15 @@ impl Stake {
     }
 }
 
-fn foretell(rule: Told, stake: &Stake, console: &mut Console<'_, '_>) -> Result<Exit, Error> {
+fn foretell(
+    kind: &Kind,
+    until: UnixTime,
+    stake: &Stake,
+    console: &mut Console<'_, '_>,
+) -> Result<Exit, Error> {
     if console.json() {
-        let answer = Answer { dry_run: true, revoked: vec![], rule: Some(rule) };
+        let rule = Some(Told::of(kind, until, Some(stake.count)));
+        let answer = Answer { dry_run: true, revoked: vec![], rule };
         console.answer_json("msb.revoke/1", &answer)?;
         return Ok(Exit::Done);
     }
@@ -149,18 +158,33 @@ fn foretell(rule: Told, stake: &Stake, console: &mut Console<'_, '_>) -> Result<
     Ok(Exit::Done)
 }
 
-fn tell(
-    kind: &Kind,
-    rule: Told,
-    until: UnixTime,
-    console: &mut Console<'_, '_>,
-) -> Result<(), Error> {
+fn tell(cut: &Cut, console: &mut Console<'_, '_>) -> Result<(), Error> {
+    let Cut { kind, until, covered } = cut;
     if console.json() {
-        let answer = Answer { dry_run: false, revoked: vec![], rule: Some(rule) };
+        let rule = Some(Told::of(kind, *until, covered.as_ref().ok().copied()));
+        let answer = Answer { dry_run: false, revoked: vec![], rule };
         return console.answer_json("msb.revoke/1", &answer);
     }
     console.answer(&format!("{} issued until {until} is revoked\n", kind.told()))?;
-    console.remark(&[ELSEWHERE.to_owned()])
+    let covers = match covered {
+        Ok(0) => "no key here is such a key; ".to_owned(),
+        Ok(1) => "it covers 1 key here; ".to_owned(),
+        Ok(count) => format!("it covers {count} keys here; "),
+        Err(_) => String::new(),
+    };
+    console.remark(&[covers + ELSEWHERE])
+}
+
+impl Told {
+    fn of(kind: &Kind, until: UnixTime, keys: Option<u64>) -> Self {
+        Self {
+            owner: row::text(&kind.owner),
+            namespace: row::text(&kind.namespace),
+            kid: row::text(&kind.kid),
+            issued_until: until.to_string(),
+            keys,
+        }
+    }
 }
 
 /// `1 live key` or `7 live keys`.

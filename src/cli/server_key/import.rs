@@ -40,8 +40,9 @@ enum Before {
     First { lost: Option<StoreFault> },
     /// It signs already, and its file is in its place, or not.
     Signs { file: KeyFile, ring: KeyRing },
-    /// Another signs, and is going to be retired.
-    Other(Outlook),
+    /// Another signs, and is going to be retired; what lies in its place may tell that the
+    /// database is behind.
+    Other { outlook: Outlook, lost: Option<StoreFault> },
 }
 
 pub(super) fn run(args: Args, console: &mut Console<'_, '_>) -> Result<Exit, Error> {
@@ -49,31 +50,49 @@ pub(super) fn run(args: Args, console: &mut Console<'_, '_>) -> Result<Exit, Err
     let server_key = read(&args.file)?;
     let overlap = typed::<Span>(OVERLAP).expect("30d is a span");
     let before = look(&home, &server_key, &overlap, console)?;
-    let asks = !args.yes && !args.dry_run && console.can_ask();
-    if asks {
-        before.ask(&server_key, console)?;
-    }
     if args.dry_run {
         return before.foretell(&server_key, console);
     }
+    let asks = !args.yes && console.can_ask();
+    if asks {
+        before.ask(&server_key, console)?;
+    } else if !args.yes {
+        before.check_nothing_is_lost(&home, &server_key)?;
+    }
     let kid = server_key.public().kid();
-    let ring = match &before {
-        Before::First { .. } => adopt(&home, server_key, console)?,
+    let lost = match before {
+        Before::First { lost } => {
+            let ring = adopt(&home, server_key, console)?;
+            tell(&ring, console).map_err(|error| error.after(DONE))?;
+            lost
+        }
         Before::Signs { file: KeyFile::InPlace, ring } => {
-            tell(ring, console)?;
+            tell(&ring, console)?;
             console.remark(&[format!("server key {kid} signed already; nothing was changed")])?;
             return Ok(Exit::Done);
         }
-        Before::Signs { .. } => restore(&home, &server_key, console)?,
-        Before::Other(outlook) => {
+        Before::Signs { .. } => {
+            let ring = restore(&home, &server_key, console)?;
+            tell(&ring, console).map_err(|error| error.after(DONE))?;
+            None
+        }
+        Before::Other { outlook, lost } => {
             let shown = asks.then_some(outlook.kid);
             let retired = rotate::retire(&home, server_key, &overlap, shown, Act::Import, console)?;
             retired.tell(console).map_err(|error| error.after(DONE))?;
-            return remind(&args.file, console);
+            lost
         }
     };
-    tell(&ring, console).map_err(|error| error.after(DONE))?;
-    remind(&args.file, console)
+    if lost.is_some() {
+        console.remark(&[LOST.to_owned()]).map_err(|error| error.after(DONE))?;
+    }
+    if !files::is_same(&args.file, &home.server_key()) {
+        console.advise(&format!(
+            "{} is a copy of the server key: keep it as safe, or remove it",
+            Shown(&args.file.to_string_lossy())
+        ))?;
+    }
+    Ok(Exit::Done)
 }
 
 fn read(path: &Path) -> Result<ServerKey, Error> {
@@ -108,7 +127,14 @@ fn look(
         None => {}
     }
     if let Some(outlook) = Outlook::of_signing(&store, &ring, overlap, console.world.now)? {
-        return Ok(Before::Other(outlook));
+        let signing = ring.signing().map(|(public, _)| store.key_file(public));
+        let lost = match signing {
+            Some(KeyFile::Unusable(fault @ StoreFault::KeyFileStrange { .. })) => Some(fault),
+            Some(KeyFile::InPlace | KeyFile::RenameUnfinished | KeyFile::Unusable(_)) | None => {
+                None
+            }
+        };
+        return Ok(Before::Other { outlook, lost });
     }
     let (left, database) = (home.server_key(), home.database());
     let lost = files::exists(&left)?.then_some(StoreFault::RevocationsLost { left, database });
@@ -148,10 +174,27 @@ fn restore(
 }
 
 impl Before {
+    /// Where nobody is asked, no other server key is overwritten that may have no copy.
+    fn check_nothing_is_lost(&self, home: &Home, server_key: &ServerKey) -> Result<(), Error> {
+        let fault = match self {
+            Before::Other { lost: Some(fault), .. }
+            | Before::Signs {
+                file: KeyFile::Unusable(fault @ StoreFault::KeyFileStrange { .. }),
+                ..
+            } => fault,
+            Before::First { .. } | Before::Other { .. } | Before::Signs { .. } => return Ok(()),
+        };
+        let there = read(&home.server_key());
+        match there.is_ok_and(|there| there.public() == server_key.public()) {
+            true => Ok(()),
+            false => Err(Error::Overwrites { file: fault.to_string() }),
+        }
+    }
+
     /// Asks where something may be lost by it.
     fn ask(&self, server_key: &ServerKey, console: &mut Console<'_, '_>) -> Result<(), Error> {
         match self {
-            Before::First { lost: Some(fault) } => {
+            Before::First { lost: Some(fault) } | Before::Other { lost: Some(fault), .. } => {
                 let stake = format!("{fault}\nkeys that were revoked may hold again\n");
                 console.confirm_by(&stake, &server_key.public().kid().to_string())
             }
@@ -160,7 +203,7 @@ impl Before {
             {
                 console.confirm(&format!("{fault}\n"), "replace it?")
             }
-            Before::Other(outlook) => {
+            Before::Other { outlook, lost: None } => {
                 let stake = outlook.stake(console.world.now);
                 let question = format!("retire server key {}?", outlook.kid);
                 console.confirm(&stake, &question)
@@ -176,7 +219,7 @@ impl Before {
     ) -> Result<Exit, Error> {
         let kid = server_key.public().kid();
         let told = match self {
-            Before::Other(outlook) => return outlook.foretell(console),
+            Before::Other { outlook, .. } => return outlook.foretell(console),
             Before::First { lost: None } => format!("server key {kid} would be the first one here"),
             Before::First { lost: Some(fault) } => {
                 format!("server key {kid} would be the first one here ({fault})")
@@ -196,18 +239,9 @@ impl Before {
 
 fn tell(ring: &KeyRing, console: &mut Console<'_, '_>) -> Result<(), Error> {
     if console.json() {
-        return console.answer_json("msb.key/1", &Answer::of(ring));
+        return console.answer_json("msb.key/1", &Answer::of(ring, console.world.now));
     }
     console.answer(&described(ring, console.world.now))
-}
-
-/// The copy that was imported is as good as the server key itself.
-fn remind(file: &Path, console: &mut Console<'_, '_>) -> Result<Exit, Error> {
-    console.advise(&format!(
-        "{} is a copy of the server key: keep it as safe, or remove it",
-        Shown(&file.to_string_lossy())
-    ))?;
-    Ok(Exit::Done)
 }
 
 /// What one should know before.
@@ -218,3 +252,7 @@ const EXAMPLES: &str = "\
 Examples:
   msb server key import old.pem --dry-run
   msb server key import old.pem";
+
+/// What is said where a database is not the one that knew the imported server key.
+const LOST: &str = "keys that were revoked may hold again: revoke them again, or run \
+     `msb server key reset`";

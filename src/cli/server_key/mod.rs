@@ -64,7 +64,7 @@ struct Held {
 
 impl Answer {
     /// What a ring says.
-    fn of(ring: &KeyRing) -> Self {
+    fn of(ring: &KeyRing, now: UnixTime) -> Self {
         let mut answer = Self::default();
         if let Some((public, since)) = ring.signing() {
             answer.kid = Some(public.kid().to_string());
@@ -76,10 +76,10 @@ impl Answer {
             let kid = key.public.kid().to_string();
             match key.standing {
                 Standing::Dead { .. } => answer.dead.push(kid),
-                Standing::Retired { until, .. } => {
+                Standing::Retired { until, .. } if now < until => {
                     answer.retired.push(Retired { kid, until: until.to_string() });
                 }
-                Standing::Published | Standing::Signing { .. } => {}
+                Standing::Published | Standing::Retired { .. } | Standing::Signing { .. } => {}
             }
         }
         answer

@@ -29,7 +29,7 @@ pub(in crate::cli) struct Args {
 /// What there is to reset.
 enum Before {
     /// Server keys, and who holds keys of them, as far as that was looked up.
-    Known { signing: Option<Kid>, holdings: Vec<Holding> },
+    Known { ring: KeyRing, holdings: Vec<Holding> },
     /// A server key without the database that knew its keys.
     Lost(StoreFault),
 }
@@ -44,15 +44,12 @@ pub(super) fn run(args: Args, console: &mut Console<'_, '_>) -> Result<Exit, Err
     let mut shown = None;
     if asks {
         let stake = stake(&before, console);
-        match before {
-            Before::Known { signing: Some(kid), .. } => {
-                console.confirm_by(&stake, &kid.to_string())?;
-                shown = Some(kid);
-            }
-            Before::Known { signing: None, .. } | Before::Lost(_) => {
-                console.confirm_by(&stake, "reset")?;
-            }
-        }
+        shown = match &before {
+            Before::Known { ring, .. } => ring.signing().map(|(public, _)| public.kid()),
+            Before::Lost(_) => None,
+        };
+        let word = shown.map_or("reset".to_owned(), |kid| kid.to_string());
+        console.confirm_by(&stake, &word)?;
     }
     let ring = reset(&home, shown, console)?;
     tell(&ring, console).map_err(|error| error.after(DONE))?;
@@ -76,7 +73,7 @@ fn look(home: &Home, whose: bool, console: &Console<'_, '_>) -> Result<Before, E
         };
     }
     let holdings = if whose { store.holdings(console.world.now)? } else { vec![] };
-    Ok(Before::Known { signing: ring.signing().map(|(public, _)| public.kid()), holdings })
+    Ok(Before::Known { ring, holdings })
 }
 
 /// Resets the server key, if it is still the one that was shown to whoever said yes.
@@ -96,7 +93,7 @@ fn reset(home: &Home, shown: Option<Kid>, console: &mut Console<'_, '_>) -> Resu
 
 fn tell(ring: &KeyRing, console: &mut Console<'_, '_>) -> Result<(), Error> {
     if console.json() {
-        return console.answer_json("msb.key/1", &Answer::of(ring));
+        return console.answer_json("msb.key/1", &Answer::of(ring, console.world.now));
     }
     console.answer(&described(ring, console.world.now))?;
     console.remark(&[
@@ -125,15 +122,19 @@ fn stake(before: &Before, console: &Console<'_, '_>) -> String {
 }
 
 fn foretell(before: &Before, console: &mut Console<'_, '_>) -> Result<Exit, Error> {
-    let (signing, holdings, lost) = match before {
-        Before::Known { signing, holdings } => (*signing, holdings.as_slice(), None),
-        Before::Lost(fault) => (None, [].as_slice(), Some(fault.to_string())),
+    let (dead, holdings, lost) = match before {
+        Before::Known { ring, holdings } => (
+            ring.keys().iter().map(|key| key.public.kid().to_string()).collect(),
+            holdings.as_slice(),
+            None,
+        ),
+        Before::Lost(fault) => (vec![], [].as_slice(), Some(fault.to_string())),
     };
     let dies = holdings.iter().map(|holding| holding.keys).sum();
     if console.json() {
         let answer = Answer {
             dry_run: true,
-            dead: signing.iter().map(Kid::to_string).collect(),
+            dead,
             keys: lost.is_none().then_some(dies),
             holdings: lost.is_none().then(|| holdings.iter().map(Held::from).collect()),
             ..Answer::default()

@@ -47,9 +47,9 @@ pub(super) fn run(args: Args, console: &mut Console<'_, '_>) -> Result<Exit, Err
     let asks = !args.yes && !args.dry_run && console.can_ask();
     let mut shown = None;
     {
-        let (store, verifier, _) = console.trust(Purpose::Read)?;
+        let (store, ring) = console.ring(Purpose::Read)?;
         let none = || Error::NoServerKey { home: home.config.display().to_string() };
-        let (public, _) = verifier.ring.signing().ok_or_else(none)?;
+        let (public, _) = ring.signing().ok_or_else(none)?;
         let until = end(&args.overlap, console.world.now)?;
         if asks || args.dry_run {
             shown = Some(Outlook::of(&store, public.kid(), until, console.world.now)?);
@@ -108,6 +108,10 @@ pub(super) fn retire(
     let Some(kid) = signing.filter(|kid| shown.is_none_or(|shown| shown == *kid)) else {
         return Err(Error::Moved { kid: signing });
     };
+    if ring.find(server_key.public().kid()).is_some() {
+        // Another import of the same was quicker.
+        return Err(Error::Moved { kid: signing });
+    }
     if act == Act::Rotate {
         check_key_file(&change, &ring)?;
     }
@@ -125,10 +129,14 @@ fn end(overlap: &Typed<Span>, now: UnixTime) -> Result<UnixTime, Error> {
 }
 
 /// A server key file that others may have read, or that is not ours, is not simply replaced. One
-/// that is missing is: rotating is what mends that.
+/// that is lost is: rotating is what mends that.
 fn check_key_file(change: &Change<'_>, ring: &KeyRing) -> Result<(), Error> {
     match ring.signing().map(|(signing, _)| change.key_file(signing)) {
-        Some(KeyFile::Unusable(StoreFault::KeyFileMissing { .. })) | None => Ok(()),
+        // What holds no server key is as good as missing.
+        Some(KeyFile::Unusable(
+            StoreFault::KeyFileMissing { .. } | StoreFault::KeyFileUnreadable { .. },
+        ))
+        | None => Ok(()),
         Some(KeyFile::Unusable(fault)) => Err(fault.into()),
         Some(KeyFile::InPlace | KeyFile::RenameUnfinished) => Ok(()),
     }
@@ -203,7 +211,10 @@ impl Retired {
         let Self { ring, outlook } = self;
         if console.json() {
             let keys = outlook.as_ref().ok().map(|outlook| outlook.count);
-            console.answer_json("msb.key/1", &Answer { keys, ..Answer::of(&ring) })?;
+            console.answer_json(
+                "msb.key/1",
+                &Answer { keys, ..Answer::of(&ring, console.world.now) },
+            )?;
             return outlook.map(|_| ());
         }
         console.answer(&described(&ring, console.world.now))?;

@@ -31,13 +31,12 @@ enum Format {
 }
 
 pub(super) fn run(args: Args, console: &mut Console<'_, '_>) -> Result<Exit, Error> {
-    let (_, verifier, _) = console.trust(Purpose::Read)?;
-    let ring = verifier.ring;
+    let (_, ring) = console.ring(Purpose::Read)?;
     let home = console.home()?.config.display().to_string();
     let none = || Error::NoServerKey { home };
     let (public, since) = ring.signing().ok_or_else(none)?;
     if console.json() {
-        console.answer_json("msb.key/1", &Answer::of(&ring))?;
+        console.answer_json("msb.key/1", &Answer::of(&ring, console.world.now))?;
         return Ok(Exit::Done);
     }
     let text = match args.format.unwrap_or(Format::Fingerprint) {

@@ -145,6 +145,7 @@ fn a_key_that_a_github_step_did_not_get_is_dead() {
     assert_eq!(fs::read_to_string(&path).unwrap(), "A=1\n");
     msb.stdout_is_closed = true;
     msb.ends("server keygen --format github", 74);
+    msb.stdout_is_closed = false;
     assert_eq!(msb.run("server list --state undelivered").stdout.lines().count(), 2);
     assert_eq!(msb.run("server list").stdout, "");
 }

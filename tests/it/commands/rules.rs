@@ -203,3 +203,71 @@ fn a_rule_covers_the_same_keys_in_the_list_and_in_the_verdict() {
         assert!((1..7).contains(&covered), "{kind} covers {covered}");
     }
 }
+
+/// A key that was issued right after a rule bears a second that is still to come.
+#[test]
+fn a_second_rule_covers_what_was_issued_after_the_first() {
+    for rule in ["--all", "-n dev", "--owner alice", "--kid 1IG2tMH7J2w"] {
+        let mut msb = Msb::new();
+        let first = msb.key("-n dev --owner alice");
+        msb.ends(&format!("server revoke {rule}"), 0);
+        let second = msb.key("-n dev --owner alice");
+        assert_eq!(verdicts(&mut msb, [&first, &second]), [14, 0], "{rule}");
+        msb.ends(&format!("server revoke {rule}"), 0);
+        let third = msb.key("-n dev --owner alice");
+        assert_eq!(verdicts(&mut msb, [&first, &second, &third]), [14, 14, 0], "{rule}");
+        // And what a clock that was fast has left.
+        msb.now -= 3600;
+        msb.ends(&format!("server revoke {rule}"), 0);
+        msb.now += 7200;
+        assert_eq!(verdicts(&mut msb, [&third]), [14], "{rule}");
+    }
+}
+
+#[test]
+fn a_key_that_would_be_over_behind_a_rule_is_not_issued() {
+    let mut msb = Msb::with_server_key();
+    msb.ends("server revoke --all", 0);
+    msb.check(
+        "server keygen --expire 1s",
+        6,
+        "",
+        "msb: error: the key would end before 2026-11-23T10:00:01Z, up to when such keys are revoked\n\
+         msb: hint: wait, or choose a later `--expire`\n",
+    );
+    msb.key("--expire 2s");
+}
+
+#[test]
+fn a_rule_says_how_many_keys_it_covers() {
+    let mut msb = Msb::new();
+    msb.key("--owner alice --count 2");
+    let mut says = |line: &str, told: &str| {
+        let ran = msb.ends(line, 0);
+        assert!(ran.stderr.starts_with(told), "{}", ran.stderr);
+    };
+    says("server revoke --owner alcie", "no key here is such a key; verifiers");
+    says("server revoke --owner alice", "it covers 2 keys here; verifiers");
+    let ran = msb.run("server revoke --all --json");
+    assert!(ran.stdout.ends_with("\"keys\":2}}\n"), "{}", ran.stdout);
+}
+
+/// Many rules cost a lookup each, and not one look at every rule for every key.
+#[test]
+fn many_rules_do_not_slow_the_list_down() {
+    let mut msb = Msb::new();
+    msb.key("--count 3000 --owner o5 -n n5");
+    let db = rusqlite::Connection::open(msb.file("msb.db")).unwrap();
+    for (column, letter) in [("sub", 'p'), ("namespace", 'm')] {
+        db.execute_batch(&format!(
+            "WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < 5000)
+             INSERT INTO rule (at, until, {column}) SELECT 0, 4000000000, '{letter}' || i FROM c"
+        ))
+        .unwrap();
+    }
+    let begun = std::time::Instant::now();
+    let ran = msb.run("server list --limit 0");
+    assert_eq!(ran.stdout.lines().count(), 3000);
+    // Thirty million comparisons would take far longer, also on a slow machine.
+    assert!(begun.elapsed().as_secs() < 5, "{:?}", begun.elapsed());
+}

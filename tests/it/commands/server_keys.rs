@@ -362,6 +362,147 @@ fn import_puts_a_lost_server_key_back() {
     msb.key("");
 }
 
+/// The staged file of an interrupted import may be all that there is of a server key.
+#[test]
+fn an_import_removes_no_file_that_it_did_not_write() {
+    let mut elsewhere = Msb::new();
+    elsewhere.key("");
+    elsewhere.ends("server key reset", 0);
+    let other = kid(&mut elsewhere);
+    for mode in [0o600, 0o644] {
+        use std::os::unix::fs::PermissionsExt;
+        let mut msb = Msb::with_server_key();
+        let staged = msb.file(&format!("server.key.{other}"));
+        fs::copy(elsewhere.file("server.key"), &staged).unwrap();
+        fs::set_permissions(&staged, fs::Permissions::from_mode(mode)).unwrap();
+        let ran = msb.run(&format!("server key import {}", staged.display()));
+        if mode == 0o600 {
+            assert_eq!((ran.exit, kid(&mut msb)), (0, other.clone()), "{}", ran.stderr);
+        } else {
+            assert_eq!(ran.exit, 73, "{}", ran.stderr);
+            assert!(ran.stderr.contains("hint: move "), "{}", ran.stderr);
+            assert!(staged.exists(), "the only copy is gone");
+        }
+    }
+    // One that is half written goes.
+    let mut msb = Msb::with_server_key();
+    let staged = msb.file(&format!("server.key.{other}"));
+    fs::copy(elsewhere.file("server.key"), &staged).unwrap();
+    fs::File::options().write(true).open(&staged).unwrap().set_len(60).unwrap();
+    msb.key("");
+    assert!(!staged.exists());
+}
+
+#[test]
+fn an_import_says_when_revocations_may_be_lost() {
+    let mut msb = Msb::new();
+    let leaked = msb.key("");
+    msb.ends("server key rotate", 0);
+    for file in ["msb.db", "msb.db-wal"] {
+        fs::copy(msb.file(file), msb.scratch.path(file)).unwrap();
+    }
+    msb.ends(&format!("server revoke {leaked}"), 0);
+    msb.ends("server key rotate", 0);
+    let newest = msb.scratch.path("newest.pem");
+    fs::copy(msb.file("server.key"), &newest).unwrap();
+    // An older database under a newer server key.
+    let _ = fs::remove_file(msb.file("msb.db-shm"));
+    for file in ["msb.db", "msb.db-wal"] {
+        fs::copy(msb.scratch.path(file), msb.file(file)).unwrap();
+    }
+    msb.ends("server keygen", 78);
+    let import = format!("server key import {}", msb.file("server.key").display());
+    let ran = types(&mut msb, &import, "y\n");
+    assert_eq!(ran.exit, 6);
+    assert!(ran.stderr.contains("keys that were revoked may hold again\ntype "), "{}", ran.stderr);
+    // Another one would overwrite it.
+    let another = {
+        let mut another = Msb::with_server_key();
+        another.ends("server key reset", 0);
+        let file = msb.scratch.path("another.pem");
+        fs::copy(another.file("server.key"), &file).unwrap();
+        file
+    };
+    let ran = msb.ends(&format!("server key import {}", another.display()), 6);
+    assert!(ran.stderr.contains("then say `-y`: it is overwritten"), "{}", ran.stderr);
+    assert_eq!(fs::read(msb.file("server.key")).unwrap(), fs::read(&newest).unwrap());
+    let ran = msb.ends(&import, 0);
+    assert!(
+        ran.stderr.contains("keys that were revoked may hold again: revoke them"),
+        "{}",
+        ran.stderr
+    );
+    assert!(!ran.stderr.contains("or remove it"), "{}", ran.stderr);
+    assert_eq!(verdict(&mut msb, &leaked), 0);
+}
+
+/// Unfinished rename, and then the database is lost: the reset kills what it finds.
+#[test]
+fn a_reset_of_a_lost_database_kills_a_staged_server_key() {
+    let mut msb = Msb::new();
+    let key = msb.key("");
+    let keep = msb.scratch.path("keep.pem");
+    fs::copy(msb.file("server.key"), &keep).unwrap();
+    fs::rename(msb.file("server.key"), msb.file(&format!("server.key.{OLD}"))).unwrap();
+    fs::remove_file(msb.file("msb.db")).unwrap();
+    msb.ends("server key reset", 0);
+    assert_eq!(verdict(&mut msb, &key), 14);
+    msb.ends(&format!("server key import {}", keep.display()), 6);
+}
+
+#[test]
+fn a_database_of_nothing_is_a_lost_one() {
+    let mut msb = Msb::new();
+    let key = msb.key("");
+    fs::write(msb.file("msb.db"), "").unwrap();
+    for log in ["msb.db-wal", "msb.db-shm"] {
+        let _ = fs::remove_file(msb.file(log));
+    }
+    let ran = msb.ends("server keygen", 78);
+    assert!(ran.stderr.contains("`msb server key reset`"), "{}", ran.stderr);
+    msb.ends("server key reset", 0);
+    assert_eq!(verdict(&mut msb, &key), 14);
+    let new = msb.key("");
+    assert_eq!(verdict(&mut msb, &new), 0);
+}
+
+#[test]
+fn a_damaged_server_key_file_need_not_kill_any_key() {
+    let mut msb = Msb::new();
+    let key = msb.key("");
+    fs::write(msb.file("server.key"), "").unwrap();
+    let ran = msb.ends("server keygen", 65);
+    assert!(ran.stderr.contains("or run `msb server key rotate`"), "{}", ran.stderr);
+    msb.ends("server key rotate", 0);
+    let new = msb.key("");
+    assert_eq!([&key, &new].map(|key| verdict(&mut msb, key)), [0, 0]);
+}
+
+/// In an incident nothing is in the way.
+#[test]
+fn a_slip_in_the_settings_stops_no_revocation_and_no_change_of_the_server_key() {
+    let mut msb = Msb::new();
+    msb.key("--name one");
+    msb.key("--name two");
+    let leaked = msb.key("");
+    fs::write(msb.file("config.toml"), "[[route]]\npth = \"/a\"\n").unwrap();
+    msb.stdin = leaked.into_bytes();
+    for line in [
+        "revoke one",
+        "revoke -",
+        "revoke --owner alice",
+        "key show",
+        "key rotate",
+        "key reset",
+        "revoke --all",
+        "audit",
+        "list",
+    ] {
+        msb.ends(&format!("server {line}"), 0);
+    }
+    msb.ends("server keygen", 78);
+}
+
 #[test]
 fn what_is_no_server_key_is_not_imported() {
     let mut msb = Msb::with_server_key();

@@ -161,12 +161,12 @@ fn a_retired_server_key_counts_for_older_keys_until_its_end() {
         standing: Standing::Retired { at: at(retired), until: at(until) },
         ..trial()
     };
-    let reset = |since| Err(Refusal::ServerKeyReset { kid: kid(), at: at(since) });
+    let retired_since = |since| Err(Refusal::ServerKeyRetired { kid: kid(), at: at(since) });
     check(retired(NOW - 10, NOW - 10, NOW + 1), Ok(()));
-    check(retired(NOW - 10, NOW - 10, NOW), reset(NOW));
-    check(retired(NOW - 10, NOW - 10, NOW - 1), reset(NOW - 1));
-    check(retired(NOW - 9, NOW - 10, NOW + 1), reset(NOW - 10));
-    check(retired(NOW + 1, NOW, NOW + 1), reset(NOW));
+    check(retired(NOW - 10, NOW - 10, NOW), retired_since(NOW));
+    check(retired(NOW - 10, NOW - 10, NOW - 1), retired_since(NOW - 1));
+    check(retired(NOW - 9, NOW - 10, NOW + 1), retired_since(NOW - 10));
+    check(retired(NOW + 1, NOW, NOW + 1), retired_since(NOW));
     check(retired(NOW - 11, NOW - 10, NOW + 1), Ok(()));
 }
 

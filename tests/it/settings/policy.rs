@@ -195,7 +195,7 @@ fn status_counts_the_active_keys_that_policy_refuses() {
     attention("[policy]\nmax_expire = \"11d\"\nrequire_name = true\n", "");
     attention(
         "[policy]\nmax_expire = \"263h\"\n",
-        r#"{"code":"against_policy","message":"3 active keys are refused by policy","hint":"issue others, or change `[policy]` in config.toml"}"#,
+        r#"{"code":"against_policy","message":"3 active keys are refused by policy: 7rzm0ga28d24ahj7 6gtkcdsr74x3pf1x 58njrb9e5wr32chk","hint":"issue others, or change `[policy]` in config.toml"}"#,
     );
     attention(
         "[policy]\nrequire_namespace = true\n",
@@ -212,7 +212,8 @@ fn status_counts_the_active_keys_that_policy_refuses() {
     set(&msb, "[policy]\nmax_expire = \"23h\"\n");
     msb.now = NOW + 11 * DAY - 1;
     let ran = msb.ends("server status", 0);
-    let told = "attention   4 active keys are refused by policy\n            \
+    let told = "attention   4 active keys are refused by policy: \
+                bhenwqv0c5h66s35 7rzm0ga28d24ahj7 6gtkcdsr74x3pf1x 58njrb9e5wr32chk\n            \
                 issue others, or change `[policy]` in config.toml\n";
     assert!(ran.stdout.contains(told), "{}", ran.stdout);
 }

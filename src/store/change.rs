@@ -55,10 +55,13 @@ impl Change<'_> {
     /// Remembers a key, unless one of its id was ever handed out or revoked; answers whether it
     /// was not.
     pub fn record(&self, entry: &Entry) -> Result<bool, StoreFault> {
+        if self.revocation_of(entry.id)? != Revocation::None {
+            return Ok(false);
+        }
+        // With a SELECT in place of VALUES, SQLite would keep a journal of each statement.
         let recorded = self.run(
             "INSERT INTO ledger (jti, kid, name, sub, namespaces, scope, iat, nbf, exp, sha256)
-             SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10
-             WHERE NOT EXISTS (SELECT 1 FROM revocation WHERE jti = ?1)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
              ON CONFLICT (jti) DO NOTHING",
             params![
                 entry.id.to_string(),

@@ -148,7 +148,7 @@ impl Store {
         // Changes fold the log themselves, when it is worth it.
         self.db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
         // A database that was restored from a copy may have lost its mode. 64 MiB hold the index
-        // that a million new keys are scattered over; they are taken only when they are needed.
+        // that a million new keys are scattered over; they are taken only when needed.
         self.db.execute_batch(
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;
              PRAGMA cache_size = -65536",

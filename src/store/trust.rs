@@ -39,12 +39,10 @@ impl Store {
     pub fn revocation_of(&self, id: KeyId) -> Result<Revocation, StoreFault> {
         let found = self
             .db
-            .query_row(
-                "SELECT at, cause, reason FROM revocation WHERE jti = ?",
-                [id.to_string()],
-                |row| revoked(row, 0),
-            )
-            .optional()
+            .prepare_cached("SELECT at, cause, reason FROM revocation WHERE jti = ?")
+            .and_then(|mut query| {
+                query.query_row([id.to_string()], |row| revoked(row, 0)).optional()
+            })
             .map_err(|error| self.fault(error))?;
         Ok(found.map_or(Revocation::None, Revocation::Revoked))
     }

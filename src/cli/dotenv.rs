@@ -5,7 +5,11 @@ use std::{io, ops::Range, path::Path};
 
 use zeroize::Zeroizing;
 
-use crate::{error::Error, files::Fault, variable::Variable};
+use crate::{
+    error::{Error, UnclearLine},
+    files::Fault,
+    variable::Variable,
+};
 
 /// The content with this value in the line that sets the variable, or in a new line at the end.
 /// Every other byte stays as it is.
@@ -48,32 +52,49 @@ fn settings(content: &[u8], name: &[u8]) -> Result<Vec<Setting>, NotADotenv> {
     let mut settings = vec![];
     // The quote of a value of several lines, and the line that opened it.
     let mut open: Option<(u8, usize)> = None;
+    let unclear = |line, why| Err(NotADotenv::Unclear { line, why });
     let mut next = if content.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
     for (line, whole) in (1..).zip(content[next..].split_inclusive(|byte| *byte == b'\n')) {
         let (start, text) = (next, without_end(whole));
         next += whole.len();
+        // Some readers end a line there, and some do not.
+        if text.contains(&b'\r') {
+            return unclear(line, UnclearLine::LoneReturn);
+        }
         let assigned = assignment(text);
         let is_ours = assigned.is_some_and(|(found, _)| found == name);
-        if let Some((quote, line)) = open {
+        // What follows the line of the variable does not change how that is read.
+        let matters = is_ours || settings.is_empty();
+        let begun = open.map_or(line, |(_, line)| line);
+        let in_shell = match (open, assigned) {
             // Readers that know no values of several lines find the variable here.
-            if is_ours {
-                return Err(NotADotenv::OpenQuote { line });
+            (Some(_), _) if is_ours => return unclear(begun, UnclearLine::OpenQuote),
+            (Some((quote, _)), _) => {
+                let in_shell = left_open_by_shell(text, Some(quote));
+                open = open.filter(|_| !closes(text, quote));
+                in_shell
             }
-            if closes(text, quote) {
-                open = None;
+            (None, Some((_, value))) => {
+                open = left_open(&text[value..]).map(|quote| (quote, line));
+                if is_ours && open.is_some() {
+                    return unclear(line, UnclearLine::OpenQuote);
+                }
+                if is_ours {
+                    settings.push(Setting { line, value: start + value..start + text.len() });
+                }
+                left_open_by_shell(&text[value..], None)
             }
-        } else if let Some((_, value)) = assigned {
-            open = left_open(&text[value..]).map(|quote| (quote, line));
-            if is_ours && open.is_some() {
-                return Err(NotADotenv::OpenQuote { line });
-            }
-            if is_ours {
-                settings.push(Setting { line, value: start + value..start + text.len() });
-            }
+            (None, None) => None,
+        };
+        if matters && in_shell != open.map(|(quote, _)| quote) {
+            return unclear(begun, UnclearLine::OpenQuote);
+        }
+        if matters && open.is_none() && goes_on(text) {
+            return unclear(line, UnclearLine::GoesOn);
         }
     }
     match open {
-        Some((_, line)) => Err(NotADotenv::OpenQuote { line }),
+        Some((_, line)) => unclear(line, UnclearLine::OpenQuote),
         None => Ok(settings),
     }
 }
@@ -106,6 +127,36 @@ fn closes(text: &[u8], quote: u8) -> bool {
         escaped = !escaped && *byte == b'\\';
     }
     false
+}
+
+/// The quote that a shell still waits for at the end of this text, where it begins within one or
+/// none: there a quote may open anywhere in a value, nothing escapes in `'`, and `#` behind a blank
+/// begins a comment.
+fn left_open_by_shell(text: &[u8], mut open: Option<u8>) -> Option<u8> {
+    let (mut escaped, mut blank, mut command) = (false, false, false);
+    for byte in text {
+        match (open, *byte) {
+            _ if escaped => escaped = false,
+            (Some(b'\''), b'\'') => open = None,
+            (Some(b'\''), _) => {}
+            (_, b'\\') => escaped = true,
+            // A command within a text; what is quoted in it is not looked at.
+            (Some(b'"'), b'`') => command = !command,
+            (Some(quote), byte) if byte == quote && !command => open = None,
+            (Some(_), _) => {}
+            (None, b'#') if blank => break,
+            (None, quote @ (b'"' | b'\'' | b'`')) => open = Some(quote),
+            (None, _) => {}
+        }
+        blank = byte.is_ascii_whitespace();
+    }
+    if command { Some(b'`') } else { open }
+}
+
+/// Whether a line ends in `\` that nothing escapes: for a shell the next one is part of it.
+fn goes_on(text: &[u8]) -> bool {
+    let backslashes = text.iter().rev().take_while(|byte| **byte == b'\\').count();
+    backslashes % 2 == 1
 }
 
 fn without_end(line: &[u8]) -> &[u8] {
@@ -141,10 +192,10 @@ fn joined(parts: &[&[u8]]) -> Zeroizing<Vec<u8>> {
 pub(super) enum NotADotenv {
     /// It has a zero in it: a binary file, or UTF-16.
     NotText,
-    /// A value opens a quote on this line, and where it ends is not clear.
-    OpenQuote { line: usize },
     /// Several lines set the variable.
     SetAgain { lines: Vec<usize> },
+    /// Readers differ on where this line ends.
+    Unclear { line: usize, why: UnclearLine },
 }
 
 impl NotADotenv {
@@ -155,10 +206,10 @@ impl NotADotenv {
             NotADotenv::NotText => {
                 Error::File(Fault::Io(io::ErrorKind::InvalidData.into()).at(&path))
             }
-            NotADotenv::OpenQuote { line } => Error::OpenQuote { path, line },
             NotADotenv::SetAgain { lines } => {
                 Error::SetAgain { path, variable: variable.clone(), lines }
             }
+            NotADotenv::Unclear { line, why } => Error::Unclear { path, line, why },
         }
     }
 }
@@ -187,6 +238,16 @@ mod tests {
         assert_eq!(set_a(content.as_bytes()), Err(why), "{content:?}");
     }
 
+    #[track_caller]
+    fn open_quote(content: &str, line: usize) {
+        refused(content, NotADotenv::Unclear { line, why: UnclearLine::OpenQuote });
+    }
+
+    #[track_caller]
+    fn goes_on(content: &str, line: usize) {
+        refused(content, NotADotenv::Unclear { line, why: UnclearLine::GoesOn });
+    }
+
     #[test]
     fn a_new_line_goes_to_the_end() {
         check("", "A=k.e_y-1\n");
@@ -210,7 +271,7 @@ mod tests {
         check("export A=old\n", "export A=k.e_y-1\n");
         check("  export \t A \t= old\n", "  export \t A \t=k.e_y-1\n");
         check("A=\"o l d\" # c\n", "A=k.e_y-1\n");
-        check("A='o\"l\\'d'\n", "A=k.e_y-1\n");
+        check("A='o\"l'\\''d'\n", "A=k.e_y-1\n");
         check("A==x=\n", "A=k.e_y-1\n");
     }
 
@@ -256,16 +317,85 @@ mod tests {
     #[test]
     fn a_quote_that_ends_on_no_line_or_another_is_told() {
         for quote in ["\"", "'", "`"] {
-            refused(&format!("B=1\nA={quote}x\n"), NotADotenv::OpenQuote { line: 2 });
-            refused(&format!("A={quote}x\ny{quote}\n"), NotADotenv::OpenQuote { line: 1 });
-            refused(&format!("A= {quote}x\\{quote}\n"), NotADotenv::OpenQuote { line: 1 });
-            refused(&format!("A=1\nB={quote}x\n"), NotADotenv::OpenQuote { line: 2 });
-            refused(&format!("B={quote}\nA=1\n{quote}\n"), NotADotenv::OpenQuote { line: 1 });
+            open_quote(&format!("B=1\nA={quote}x\n"), 2);
+            open_quote(&format!("A={quote}x\ny{quote}\n"), 1);
+            open_quote(&format!("A= {quote}x\\{quote}\n"), 1);
+            open_quote(&format!("A=1\nB={quote}x\n"), 2);
+            open_quote(&format!("B={quote}\nA=1\n{quote}\n"), 1);
             // Whoever knows values of several lines and whoever does not reads the same here.
             let several = format!("B={quote}-----BEGIN\nx=y\n-----END{quote}\n");
             check(&several, &format!("{several}A=k.e_y-1\n"));
             check(&format!("A=1\n{several}"), &format!("A=k.e_y-1\n{several}"));
-            check(&format!("B=don{quote}t\n"), &format!("B=don{quote}t\nA=k.e_y-1\n"));
+        }
+    }
+
+    #[test]
+    fn a_line_that_a_shell_goes_on_with_is_told() {
+        for before in ["B=x\\", "B=x\\\\\\", "# x\\", "B='x'\\", "x\\"] {
+            for after in ["", "\n", "\nA=1\n", "\r\nA=1"] {
+                goes_on(&format!("C=1\n{before}{after}"), 2);
+            }
+            let behind = format!("\n{before}\nC=1\n");
+            check(&format!("A=1{behind}"), &format!("A=k.e_y-1{behind}"));
+        }
+        goes_on("A=x\\\ny\n", 1);
+        for clear in ["B=x\\\\", "B=x\\ ", "B=\\x", "B=\"x\\\ny\""] {
+            check(&format!("{clear}\nA=1\n"), &format!("{clear}\nA=k.e_y-1\n"));
+            check(&format!("{clear}\n"), &format!("{clear}\nA=k.e_y-1\n"));
+        }
+    }
+
+    #[test]
+    fn a_quote_that_only_a_shell_finds_open_is_told() {
+        for before in [
+            "B=x\"y",
+            "B=don't",
+            "B=`x",
+            "B='x\\'",
+            "B=\"x\"'y",
+            "B=\"x`y\"",
+            "B=x\\\\\"y",
+            "B=x#'",
+            "export B=1 C='",
+            "B=\"\nx\" \"y",
+        ] {
+            open_quote(&format!("C=1\n{before}\n"), 2);
+            open_quote(&format!("C=1\n{before}\nA=1\nz\"'`\n"), 2);
+            let behind = format!("\n{before}\n");
+            if left_open(&before.as_bytes()[2..]).is_none() {
+                check(&format!("A=1{behind}"), &format!("A=k.e_y-1{behind}"));
+            }
+        }
+        open_quote("A=x\"y\nz\"\n", 1);
+        open_quote("A='o\"l\\'d'\n", 1);
+        for clear in [
+            "B=don\\'t",
+            "B=\"don't\"",
+            "B=1 # don't",
+            "B= # don't",
+            "# don't",
+            "B=x\"y\"'z'`e`",
+            "B='x\"y`z'",
+            "B=\"x`y`z\"",
+            "B=\"x\\\"y\"",
+            "B='a'\\''b'",
+            "B don't",
+        ] {
+            check(&format!("{clear}\nA=1\n"), &format!("{clear}\nA=k.e_y-1\n"));
+            check(&format!("{clear}\n"), &format!("{clear}\nA=k.e_y-1\n"));
+        }
+    }
+
+    #[test]
+    fn a_return_that_stands_alone_is_told() {
+        for (content, line) in [
+            ("A=1\rSECRET=precious\r", 1),
+            ("B=1\nA=1\r", 2),
+            ("A=1\nB=1\n#\r\r\n", 3),
+            ("\r", 1),
+            ("B='\r'\n", 1),
+        ] {
+            refused(content, NotADotenv::Unclear { line, why: UnclearLine::LoneReturn });
         }
     }
 }

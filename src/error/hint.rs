@@ -57,7 +57,6 @@ impl Error {
                 Some(format!("run `msb server revoke {}`", joined(ids)))
             }
             Error::Nowhere => Some("open it, or write to a file with `-o FILE`".to_owned()),
-            Error::OpenQuote { .. } => Some("write the value of that line on one line".to_owned()),
             Error::Overwrites { .. } => {
                 Some("keep a copy of that file, then say `-y`: it is overwritten".to_owned())
             }
@@ -69,6 +68,7 @@ impl Error {
             }
             Error::SetAgain { .. } => Some("keep one of these lines".to_owned()),
             Error::Store(fault) => storage::store_hint(fault),
+            Error::Unclear { why, .. } => Some(words::line_hint(*why).to_owned()),
             Error::Undelivered { .. } => Some("run it again: nobody has that key".to_owned()),
             Error::Usage { hint, .. } => Some(hint.clone()),
         }

@@ -53,11 +53,6 @@ impl fmt::Display for Error {
             Error::NotRevoked { ids, output, store } => {
                 write!(f, "{output}; then {store}; NOT revoked: {}", joined(ids))
             }
-            Error::OpenQuote { path, line } => write!(
-                f,
-                "{}, line {line}: the value opens a quote and does not close it",
-                storage::shown(path)
-            ),
             Error::Output(error) => write!(f, "output could not be written: {}", plain(error)),
             Error::Overwrites { file } => f.write_str(file),
             Error::Past { kid, at } => {
@@ -74,6 +69,9 @@ impl fmt::Display for Error {
                 write!(f, "{path} sets {variable} in lines {}", lines.join(" and "))
             }
             Error::Store(fault) => fault.fmt(f),
+            Error::Unclear { path, line, why } => {
+                write!(f, "{}, line {line}: {why}", storage::shown(path))
+            }
             Error::Undelivered { count, output } => {
                 let keys = if *count == 1 {
                     "the new key is".into()

@@ -27,7 +27,7 @@ pub use exit::Exit;
 use message::plain;
 pub use message::short;
 pub use refusal::verdict_exit;
-pub use words::redacted;
+pub use words::{UnclearLine, redacted};
 
 /// Whatever ends a command early.
 #[derive(Debug)]
@@ -93,13 +93,6 @@ pub enum Error {
         /// Why they could not be cut off.
         store: StoreFault,
     },
-    /// A value in a `.env` file opens a quote, and where it ends is not clear.
-    OpenQuote {
-        /// The file.
-        path: PathBuf,
-        /// The line that opens it.
-        line: usize,
-    },
     /// Output could not be written.
     Output(io::Error),
     /// Another server key would be overwritten, and nobody can be asked.
@@ -141,6 +134,15 @@ pub enum Error {
     },
     /// What is kept cannot be read or changed.
     Store(StoreFault),
+    /// Readers of a `.env` file differ on where a line of it ends.
+    Unclear {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// Why.
+        why: UnclearLine,
+    },
     /// Keys could not be handed out, and are cut off.
     Undelivered {
         /// How many.
@@ -193,10 +195,10 @@ impl Error {
             },
             Error::Input(_)
             | Error::Jwks { .. }
-            | Error::OpenQuote { .. }
             | Error::Pem { .. }
             | Error::ServerKeyPem { .. }
-            | Error::SetAgain { .. } => Exit::BadData,
+            | Error::SetAgain { .. }
+            | Error::Unclear { .. } => Exit::BadData,
             Error::NoHome => Exit::Configuration,
             Error::NoKeyGiven | Error::Usage { .. } => Exit::Usage,
             Error::NoServerKey { .. } => Exit::NoServerKey,

@@ -142,6 +142,34 @@ said! {
     }
 }
 
+/// Why readers of a `.env` file differ on where a line ends.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum UnclearLine {
+    /// It ends in `\`, behind which a shell goes on.
+    GoesOn,
+    /// It has a carriage return that no line feed follows.
+    LoneReturn,
+    /// It opens a quote, and where that ends is not clear.
+    OpenQuote,
+}
+
+said! {
+    UnclearLine {
+        UnclearLine::GoesOn => "it ends in `\\`, and a shell goes on with the next line",
+        UnclearLine::LoneReturn => "it has a carriage return without a line feed behind it",
+        UnclearLine::OpenQuote => "the value opens a quote and does not close it",
+    }
+}
+
+pub(super) fn line_hint(why: UnclearLine) -> &'static str {
+    match why {
+        UnclearLine::GoesOn | UnclearLine::OpenQuote => "write the value of that line on one line",
+        UnclearLine::LoneReturn => {
+            "end lines with a line feed: `tr '\\r' '\\n'` makes some of them"
+        }
+    }
+}
+
 impl fmt::Display for NotATime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

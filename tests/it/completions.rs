@@ -297,6 +297,8 @@ impl Terminal {
         let owner = "alice@example.org";
         keygen("home", &["-n", "team-alpha", "--name", "ci deploy", "--owner", owner]);
         keygen("home", &["-n", "team-beta", "--name", "Ann's $key"]);
+        keygen("home", &["-n", "team-beta", "--name", "env:prod"]);
+        keygen("home", &["-n", "team-beta", "--name", r"DOMAIN\ann:1"]);
         let key = keygen("home", &["-n", "team-beta"]);
         keygen("elsewhere", &["-n", "far-away", "--name", "outside"]);
         fs::write(scratch.path("a key"), "").unwrap();
@@ -371,6 +373,13 @@ impl Terminal {
             ("msb server revoke ci", "msb server revoke ci\\ deploy"),
             ("msb server revoke ci\\ d", "msb server revoke ci\\ deploy"),
             ("msb server show \"ci d", "msb server show \"ci deploy\""),
+            ("msb server show env", "msb server show env:prod"),
+            ("msb server show env:", "msb server show env:prod"),
+            ("msb server show \"env:p", "msb server show \"env:prod\""),
+            ("msb server list --name=env:p", "msb server list --name=env:prod"),
+            ("msb server show DOM", r"msb server show DOMAIN\\ann:1"),
+            (r"msb server show DOMAIN\\a", r"msb server show DOMAIN\\ann:1"),
+            (r"msb server show DOMAIN\\ann:", r"msb server show DOMAIN\\ann:1"),
             ("msb server keygen -n team-a", "msb server keygen -n team-alpha"),
             ("msb server list --owner ali", "msb server list --owner alice@example.org"),
             ("msb server list --owner alice@ex", "msb server list --owner alice@example.org"),

@@ -82,8 +82,7 @@ pub fn read_trusted(path: &Path) -> Result<Option<Zeroizing<String>>, FileFault>
     if !exists(path)? {
         return Ok(None);
     }
-    let file = open(path)?;
-    let metadata = file.metadata().map_err(at(path))?;
+    let (file, metadata) = open_plain(OpenOptions::new().read(true), OFlags::empty(), path)?;
     trusted(&metadata).map_err(|fault| fault.at(path))?;
     bounded_text(file, path).map(Some)
 }

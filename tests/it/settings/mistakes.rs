@@ -31,6 +31,18 @@ fn route(line: &str, message: &str, example: &str) {
 }
 
 #[test]
+fn settings_that_are_no_plain_file_are_not_waited_for() {
+    let mut msb = Msb::with_server_key();
+    let fifo = msb.file("config.toml");
+    assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    let told = "msb: error: …/home/config.toml is not a plain file\n";
+    msb.check("server keygen", 78, "", told);
+    std::fs::remove_file(&fifo).unwrap();
+    std::fs::create_dir(&fifo).unwrap();
+    msb.check("server keygen", 78, "", told);
+}
+
+#[test]
 fn an_unknown_setting_is_told_with_the_nearest() {
     let unknown = |settings: &str, line, name: &str, hint: &str| {
         wrong(settings, line, &format!("there is no setting `{name}`"), hint);

@@ -238,6 +238,6 @@ mod tests {
         wait("1y1s", Err(NotADuration::Calendar));
         wait("0s", Err(NotADuration::NotATime(NotATime::Zero)));
         wait("5", Err(NotADuration::NotATime(NotATime::BareNumber)));
-        wait("never", Err(NotADuration::NotATime(NotATime::Shape)));
+        wait("never", Err(NotADuration::NotATime(NotATime::NotASpan)));
     }
 }

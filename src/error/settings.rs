@@ -33,7 +33,10 @@ fn hint(mistake: &Mistake) -> String {
     match mistake {
         Mistake::Kind { setting, .. }
         | Mistake::Missing(setting)
-        | Mistake::Value { setting, .. } => format!("write it as in `{}`", setting.example),
+        | Mistake::Value { setting, .. } => {
+            let units = if takes_any_span(setting) { SPANS } else { "" };
+            format!("write it as in `{}`{units}", setting.example)
+        }
         Mistake::Methods(_) => "name each once, or leave `methods` out for every one".to_owned(),
         Mistake::NoSuchName { name, .. } => {
             format!("write `:{name}` where it stands in the path, or take it from elsewhere")
@@ -60,6 +63,11 @@ fn hint(mistake: &Mistake) -> String {
             format!("{} there are {}", under(table), names.join(" "))
         }
     }
+}
+
+/// Whether a setting takes every span that the command line takes.
+fn takes_any_span(setting: &Setting) -> bool {
+    setting.table == "policy" && setting.name.ends_with("_expire") && setting.example.ends_with('"')
 }
 
 fn under(table: &str) -> String {
@@ -161,3 +169,6 @@ impl fmt::Display for Kind {
         })
     }
 }
+
+/// How spans are written, behind an example.
+const SPANS: &str = ": 30s 15m 24h 7d 2w 3mo 1y, or together from large to small as 1y6mo";

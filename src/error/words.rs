@@ -176,6 +176,7 @@ impl fmt::Display for NotATime {
             NotATime::BareNumber => "a number needs a unit",
             NotATime::Future { at } => return write!(f, "{at} is still to come"),
             NotATime::NoSuchMoment => "the calendar has no such moment",
+            NotATime::NotASpan => "it is no span such as 30d",
             NotATime::Order => "units go from large to small, each once",
             NotATime::OutOfRange => "it lies past the year 9999, or before 1970",
             NotATime::Past { at } => return write!(f, "{at} has passed"),

@@ -186,6 +186,8 @@ pub enum NotATime {
     },
     /// The calendar or the clock has no such moment.
     NoSuchMoment,
+    /// No span, where nothing else will do.
+    NotASpan,
     /// A unit twice, or a larger one after a smaller.
     Order,
     /// Before 1970 or past the year 9999.

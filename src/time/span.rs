@@ -72,10 +72,10 @@ impl FromStr for Span {
         while !rest.is_empty() {
             let unit_at = rest.find(|c: char| !c.is_ascii_digit()).ok_or(NotATime::BareNumber)?;
             let (count, tail) = rest.split_at(unit_at);
-            let count = number::<u64>(count).ok_or(NotATime::Shape)?;
+            let count = number::<u64>(count).ok_or(NotATime::NotASpan)?;
             let (unit, tail) =
                 tail.split_at(tail.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(tail.len()));
-            let unknown = if unit.is_empty() { NotATime::Shape } else { NotATime::UnknownUnit };
+            let unknown = if unit.is_empty() { NotATime::NotASpan } else { NotATime::UnknownUnit };
             let index = UNITS.iter().position(|(name, _)| *name == unit).ok_or(unknown)?;
             if index < smaller {
                 return Err(NotATime::Order);
@@ -88,7 +88,7 @@ impl FromStr for Span {
             smaller = index + 1;
             rest = tail;
         }
-        if smaller == 0 { Err(NotATime::Shape) } else { Ok(Self(counts)) }
+        if smaller == 0 { Err(NotATime::NotASpan) } else { Ok(Self(counts)) }
     }
 }
 
@@ -136,7 +136,10 @@ impl FromStr for Moment {
         if text.starts_with('@') || text.as_bytes().get(4) == Some(&b'-') {
             text.parse().map(Moment::At)
         } else {
-            text.parse().map(Moment::In)
+            match text.parse() {
+                Err(NotATime::NotASpan) => Err(NotATime::Shape),
+                span => span.map(Moment::In),
+            }
         }
     }
 }

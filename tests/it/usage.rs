@@ -99,7 +99,7 @@ fn a_wrong_time_is_told_with_the_units() {
     );
     refused(
         "server list --expiring 2027-01-01",
-        "`2027-01-01` for `--expiring`: it is neither a span, an instant nor a date",
+        "`2027-01-01` for `--expiring`: it is no span such as 30d",
         "write 30s 15m 24h 7d 2w 3mo 1y, or together from large to small as 1y6mo",
     );
 }

@@ -20,7 +20,9 @@ fn wrong(settings: &str, line: usize, message: &str, hint: &str) {
 fn value(table: &str, line: &str, message: &str, example: &str) {
     let head = if table.is_empty() { String::new() } else { format!("[{table}]\n") };
     let at = head.lines().count() + 1;
-    wrong(&format!("{head}{line}\n"), at, message, &format!("write it as in `{example}`"));
+    let units = [r#"30d""#, r#"1h""#, r#"1y""#].iter().any(|end| example.ends_with(end));
+    let units = if units { SPANS } else { "" };
+    wrong(&format!("{head}{line}\n"), at, message, &format!("write it as in `{example}`{units}"));
 }
 
 /// Holds a line of a route to a mistake in its value.
@@ -156,7 +158,7 @@ fn a_value_that_will_not_do_is_quoted() {
         value(
             "policy",
             &format!("{name} = \"never\""),
-            &format!("`never` for `{name}`: it is neither a span, an instant nor a date"),
+            &format!("`never` for `{name}`: it is no span such as 30d"),
             &example,
         );
     }
@@ -425,3 +427,6 @@ fn the_first_mistake_is_told_to_every_command_that_goes_by_the_settings() {
     // What does not go by them is not held up.
     msb.ends("server list", 0);
 }
+
+/// How the spans of a policy are written.
+const SPANS: &str = ": 30s 15m 24h 7d 2w 3mo 1y, or together from large to small as 1y6mo";

@@ -8,7 +8,7 @@ use msb::{
     key::{KeyText, Prefix, UnverifiedKey},
     keyring::{KeyRing, RingKey, Standing},
     policy::Policy,
-    revocations::{Cause, Revocation, Revoked},
+    revocations::{Cause, Kind, Revocation, Revoked, Rule},
     signing::ServerKey,
     time::UnixTime,
     verify::{Grant, Refusal, Verifier},
@@ -69,13 +69,21 @@ fn judge(lines: &BTreeMap<&str, &str>, key: &str) -> Result<Grant, Refusal> {
         },
     };
     let now = lines["now"].parse().unwrap();
-    let revocation = match lines.get("revoked") {
-        Some(_) => Revocation::Revoked(Revoked { at: now, cause: Cause::Operator(None) }),
-        None => Revocation::None,
-    };
     let key = KeyText::new(Zeroizing::new(key.to_owned()));
     let key = UnverifiedKey::parse(&key, &Prefix::default())?;
-    let key = verifier.verify(verifier.authenticate(key)?, revocation, now)?;
+    let key = verifier.authenticate(key)?;
+    let revoked = |cause| Revocation::Revoked(Revoked { at: now, cause });
+    let rule = |until: &&str| {
+        let until = until.parse().unwrap();
+        Rule { kind: Kind::default(), until, at: now, reason: None }
+    };
+    let covers = |rule: &Rule| rule.covers(key.kid(), key.claims());
+    let revocation = match (lines.get("revoked"), lines.get("rule").map(rule).filter(covers)) {
+        (Some(_), _) => revoked(Cause::Operator(None)),
+        (None, Some(rule)) => revoked(Cause::Rule(rule.kind, rule.reason)),
+        (None, None) => Revocation::None,
+    };
+    let key = verifier.verify(key, revocation, now)?;
     let namespace = lines.get("namespace").map(|text| text.parse().unwrap());
     let scope = lines.get("scope").map(|text| text.parse().unwrap());
     key.enter(namespace.as_ref(), scope.as_ref())
@@ -134,6 +142,12 @@ fn table() -> BTreeMap<String, String> {
         "valid",
         &[
             ("plain", "every namespace, every operation, no end", "", key(PLAIN)),
+            (
+                "behind-rule",
+                "iat is one second behind the last of a rule",
+                "rule: 2026-11-23T09:59:59Z",
+                key(PLAIN),
+            ),
             (
                 "full",
                 "every claim there is",
@@ -222,6 +236,12 @@ fn table() -> BTreeMap<String, String> {
         "revoked",
         &[
             ("id", "its id is revoked", "revoked: yes", key(PLAIN)),
+            (
+                "rule-last-second",
+                "iat is the last second of a rule",
+                "rule: 2026-11-23T10:00:00Z",
+                key(PLAIN),
+            ),
             ("reset", "its server key is dead", dead, key(PLAIN)),
             (
                 "reset-expired",

@@ -20,8 +20,11 @@ pub(super) fn file_exit(file: &FileFault) -> Exit {
         Fault::Io(error) => match error.kind() {
             ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => Exit::Permissions,
             ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Exit::OutputFailed,
-            ErrorKind::AlreadyExists | ErrorKind::NotADirectory => Exit::CannotCreate,
-            ErrorKind::NotFound | ErrorKind::InvalidData | ErrorKind::IsADirectory => Exit::BadData,
+            ErrorKind::AlreadyExists => Exit::CannotCreate,
+            ErrorKind::NotFound
+            | ErrorKind::InvalidData
+            | ErrorKind::IsADirectory
+            | ErrorKind::NotADirectory => Exit::BadData,
             ErrorKind::WouldBlock => Exit::Busy,
             _ => Exit::Failed,
         },
@@ -37,6 +40,11 @@ pub(super) fn create_exit(file: &FileFault) -> Exit {
         (Fault::NotAFile, _) | (_, Exit::BadData) => Exit::CannotCreate,
         (_, exit) => exit,
     }
+}
+
+/// Whether a part of the path is a file: nothing can be there, made or not.
+fn is_under_a_file(file: &FileFault) -> bool {
+    matches!(&file.fault, Fault::Io(error) if error.kind() == ErrorKind::NotADirectory)
 }
 
 pub(super) fn is_taken(file: &FileFault) -> bool {
@@ -100,7 +108,7 @@ pub(super) fn store_exit(fault: &StoreFault) -> Exit {
         StoreFault::Busy { .. } => Exit::Busy,
         StoreFault::Damaged { .. } | StoreFault::KeyFileUnreadable { .. } => Exit::BadData,
         StoreFault::File(fault) => match file_exit(fault) {
-            Exit::BadData => Exit::CannotCreate,
+            Exit::BadData if !is_under_a_file(fault) => Exit::CannotCreate,
             exit => exit,
         },
         StoreFault::Disk { .. } | StoreFault::Full { .. } => Exit::OutputFailed,

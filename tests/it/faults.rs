@@ -351,10 +351,21 @@ fn a_home_that_is_a_file_is_told() {
     let mut msb = Msb::new();
     fs::write(msb.home(), "x").unwrap();
     for line in ["server keygen", "server list", "verify msb_x"] {
-        let ran = msb.ends(line, 73);
+        let ran = msb.ends(line, 65);
         assert!(ran.stderr.contains("not a directory"), "{line}: {}", ran.stderr);
     }
     assert_eq!(fs::read_to_string(msb.home()).unwrap(), "x");
+}
+
+#[test]
+fn a_file_below_a_file_is_neither_read_nor_made() {
+    let (mut msb, _) = kept();
+    fs::write(msb.scratch.path("file"), "x").unwrap();
+    let below = msb.scratch.path("file/x").display().to_string();
+    msb.ends(&format!("inspect --key-file {below}"), 65);
+    msb.ends(&format!("verify x --jwks {below}"), 65);
+    msb.ends(&format!("server keygen -o {below}"), 73);
+    msb.ends(&format!("server keygen --dotenv {below}"), 73);
 }
 
 #[test]

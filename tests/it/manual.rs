@@ -19,6 +19,7 @@ fn directory() -> PathBuf {
 /// sees another exit fails, and so does a command that is not here.
 fn exits(page: &str) -> Vec<Exit> {
     use Exit::*;
+    const READ: [Exit; 6] = [Failed, BadData, OutputFailed, Busy, Permissions, Configuration];
     const STORE: [Exit; 7] =
         [Failed, BadData, CannotCreate, OutputFailed, Busy, Permissions, Configuration];
     const VERDICTS: [Exit; 6] = [Malformed, BadSignature, Expired, NotYetValid, Revoked, Elsewhere];
@@ -32,19 +33,19 @@ fn exits(page: &str) -> Vec<Exit> {
         "msb" => Exit::ALL.to_vec(),
         "msb-server" | "msb-server-key" => of(&[], &[]),
         "msb-server-keygen" => of(&[NoServerKey, Refused], &STORE),
-        "msb-server-list" => of(&[Attention, NotFound], &STORE),
-        "msb-server-show" => of(&[NotFound, Refused], &STORE),
+        "msb-server-list" => of(&[Attention, NotFound], &READ),
+        "msb-server-show" => of(&[NotFound, Refused], &READ),
         "msb-server-revoke" => {
-            of(&[NoServerKey, NotFound, Refused, Malformed, BadSignature], &STORE)
+            of(&[NoServerKey, NotFound, Refused, Malformed, BadSignature], &READ)
         }
         "msb-server-status" => of(&[Attention, Configuration], &[]),
-        "msb-server-key-show" => of(&[NoServerKey], &STORE),
+        "msb-server-key-show" => of(&[NoServerKey], &READ),
         "msb-server-key-rotate" | "msb-server-key-reset" | "msb-server-key-import" => {
             of(&[NoServerKey, Refused], &STORE)
         }
-        "msb-server-audit" => of(&[], &STORE),
-        "msb-verify" => of(&[&[NoServerKey, Refused][..], &VERDICTS].concat(), &STORE),
-        "msb-inspect" => of(&[Malformed, Failed, BadData, CannotCreate, Permissions], &[]),
+        "msb-server-audit" => of(&[], &READ),
+        "msb-verify" => of(&[&[NoServerKey, Refused][..], &VERDICTS].concat(), &READ),
+        "msb-inspect" => of(&[Malformed, Failed, BadData, Permissions], &[]),
         "msb-completions" => of(&[], &[]),
         _ => panic!("{page}: add it here, with what it can end with"),
     }

@@ -25,7 +25,7 @@ pub struct World<'w> {
     /// What the environment says.
     pub env: &'w dyn Fn(&str) -> Option<OsString>,
     /// Whether git tracks a file, or would as soon as somebody adds everything.
-    pub git_tracks: &'w dyn Fn(&Path) -> bool,
+    pub git_tracks: &'w dyn Fn(&Path) -> Tracking,
     /// Who runs the command, for the audit.
     pub who: String,
     /// Standard input.
@@ -42,6 +42,17 @@ pub struct World<'w> {
     pub stdout_is_terminal: bool,
     /// Whether standard error is a terminal.
     pub stderr_is_terminal: bool,
+}
+
+/// Whether git tracks a file, or would.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Tracking {
+    /// It does not: it ignores the file, or there is no repository.
+    No,
+    /// There is a repository, and git does not say.
+    Unknown,
+    /// It does.
+    Yes,
 }
 
 /// Runs an act in the real world; none if its clock is before 1970 or past the year 9999.
@@ -106,9 +117,9 @@ fn who() -> String {
     }
 }
 
-/// What git says of a file; where there is no git and no repository, nobody tracks it.
-fn git_tracks(path: &Path) -> bool {
-    let Some(name) = path.file_name() else { return false };
+/// What git says of a file; where there is no repository, nobody tracks it.
+fn git_tracks(path: &Path) -> Tracking {
+    let Some(name) = path.file_name() else { return Tracking::No };
     let mut git = Command::new("git");
     // No program that a repository names is run. `./` keeps a name from being a pattern.
     git.args(["-c", "core.fsmonitor=false", "-C"]).arg(files::parent(path));
@@ -119,8 +130,14 @@ fn git_tracks(path: &Path) -> bool {
         }
     }
     let done = git.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
-    // 0 is ignored, 1 is tracked or not ignored, 128 is no repository.
-    done.is_ok_and(|status| status.code() == Some(1))
+    match done.ok().and_then(|status| status.code()) {
+        Some(0) => Tracking::No,
+        // Tracked, or not ignored.
+        Some(1) => Tracking::Yes,
+        // No git; or its 128, for no repository as for one that it does not trust.
+        Some(_) | None if files::is_below(path, ".git") => Tracking::Unknown,
+        Some(_) | None => Tracking::No,
+    }
 }
 
 impl World<'_> {

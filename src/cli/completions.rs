@@ -1,5 +1,7 @@
 //! `msb completions`: print the script that lets a shell complete command lines.
 
+use serde::Serialize;
+
 use super::console::Console;
 use crate::error::{Error, Exit};
 
@@ -23,8 +25,18 @@ pub(super) enum Shell {
 }
 
 pub(super) fn run(args: Args, console: &mut Console<'_, '_>) -> Result<Exit, Error> {
-    console.answer(args.shell.script())?;
+    let script = args.shell.script();
+    if console.json() {
+        console.answer_json("msb.completions/1", &Answer { script })?;
+    } else {
+        console.answer(script)?;
+    }
     Ok(Exit::Done)
+}
+
+#[derive(Serialize)]
+struct Answer {
+    script: &'static str,
 }
 
 impl Shell {
@@ -42,6 +54,7 @@ impl Shell {
 
 const EXAMPLES: &str = "\
 Examples:
-  source <(msb completions bash)
-  msb completions zsh > \"${fpath[1]}/_msb\"
+  echo 'source <(msb completions bash)' >> ~/.bashrc
+  echo 'source <(msb completions zsh)' >> ~/.zshrc   # behind compinit
+  mkdir -p ~/.config/fish/completions
   msb completions fish > ~/.config/fish/completions/msb.fish";

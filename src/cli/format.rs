@@ -2,6 +2,7 @@
 
 use std::{io::Write, path::PathBuf};
 
+use clap::ValueEnum;
 use zeroize::Zeroizing;
 
 use super::{console::Console, dotenv, usage::word};
@@ -11,6 +12,7 @@ use crate::{
     key::KeyText,
     label::Shown,
     variable::Variable,
+    world::Tracking,
 };
 
 /// The flags that say how a key is handed over.
@@ -26,7 +28,7 @@ pub(super) struct HandOver {
     #[arg(short, long, value_name = "FILE")]
     pub(super) output: Option<PathBuf>,
     /// Overwrite FILE
-    #[arg(long, requires = "output")]
+    #[arg(long)]
     force: bool,
     /// Set the variable in FILE, such as .env, and keep the rest of it
     #[arg(long, value_name = "FILE")]
@@ -34,7 +36,7 @@ pub(super) struct HandOver {
 }
 
 /// How a key is printed.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 pub(super) enum Format {
     // The key on a line of its own.
     Key,
@@ -53,7 +55,7 @@ pub(super) enum Format {
 /// Where keys go.
 pub(super) enum Place {
     /// A line of a `.env` file, which git may track.
-    Dotenv { edit: Edit, tracked: bool },
+    Dotenv { edit: Edit, git: Tracking },
     /// A file that takes its name last.
     File(Replacement),
     /// The file of variables for the next steps of a GitHub job.
@@ -66,21 +68,22 @@ impl HandOver {
     /// Finds out where keys go, and all that can be wrong with it before there is one.
     pub(super) fn place(&self, count: u32, console: &Console<'_, '_>) -> Result<Place, Error> {
         self.check(count, console.json())?;
+        let prints = self.output.is_none() && (self.dotenv.is_none() || console.json());
+        if prints && console.world.stdout_is_closed {
+            return Err(Error::Nowhere);
+        }
         if let Some(path) = &self.dotenv {
             let edit = Edit::of(path).map_err(Error::Create)?;
             // The value is not known yet; whether there is a line for it, is.
             let variable = self.variable();
             dotenv::set(&edit.content()?, &variable, "")
                 .map_err(|why| why.at(edit.path(), &variable))?;
-            let tracked = (console.world.git_tracks)(edit.path());
-            return Ok(Place::Dotenv { edit, tracked });
+            let git = (console.world.git_tracks)(edit.path());
+            return Ok(Place::Dotenv { edit, git });
         }
         if let Some(path) = &self.output {
             let file = Replacement::of(path, self.force).map_err(Error::Create)?;
             return Ok(Place::File(file));
-        }
-        if console.world.stdout_is_closed {
-            return Err(Error::Nowhere);
         }
         match self.format() {
             Format::Github => {
@@ -91,7 +94,8 @@ impl HandOver {
                         "run it in a step of GitHub Actions, or choose `--format env`",
                     )
                 })?;
-                Ok(Place::Github(Append::to(path.as_ref())?))
+                let file = Append::to(path.as_ref()).map_err(Error::GithubEnv)?;
+                Ok(Place::Github(file))
             }
             Format::Key | Format::Env | Format::Dotenv | Format::Fish | Format::Powershell => {
                 Ok(Place::Stdout)
@@ -101,17 +105,24 @@ impl HandOver {
 
     /// An error if these flags do not go together.
     fn check(&self, count: u32, json: bool) -> Result<(), Error> {
+        if self.force && self.output.is_none() {
+            let hint = "add `-o FILE`, or leave off `--force`";
+            return Err(Error::usage("`--force` goes with `-o FILE`", hint));
+        }
         if self.dotenv.is_some() {
-            return self.check_dotenv(count, json);
+            return self.check_dotenv(count);
         }
         let format = self.format();
-        if format != Format::Key && (count > 1 || json) {
+        // What goes to GITHUB_ENV is none of the answer, so that may be JSON.
+        let prints_json = json && format != Format::Github;
+        if format != Format::Key && (count > 1 || prints_json) {
+            let also = if format == Format::Github { "" } else { ", and not JSON" };
             return Err(Error::usage(
-                format!("`--format {}` is for one key, and not JSON", format.name()),
+                format!("`--format {}` is for one key{also}", format.name()),
                 "leave off `--format`",
             ));
         }
-        if self.var.is_some() && (format == Format::Key || json) {
+        if self.var.is_some() && (format == Format::Key || prints_json) {
             return Err(Error::usage(
                 "`--var` is for a format that sets a variable",
                 "add `--format env`, dotenv, fish, powershell or github, or `--dotenv FILE`",
@@ -126,11 +137,10 @@ impl HandOver {
         Ok(())
     }
 
-    fn check_dotenv(&self, count: u32, json: bool) -> Result<(), Error> {
+    fn check_dotenv(&self, count: u32) -> Result<(), Error> {
         let others = [
             (self.output.is_some(), "--output", "leave off one of them"),
             (self.format.is_some(), "--format", "leave off `--format`: such a file has its own"),
-            (json, "--json", "leave off `--json`: nothing is printed"),
             (count > 1, "--count", "leave off `--count`: a variable holds one key"),
         ];
         match others.into_iter().find(|(given, ..)| *given) {
@@ -154,15 +164,9 @@ impl HandOver {
 
 impl Format {
     /// The word for it.
-    fn name(self) -> &'static str {
-        match self {
-            Format::Key => "key",
-            Format::Env => "env",
-            Format::Dotenv => "dotenv",
-            Format::Fish => "fish",
-            Format::Powershell => "powershell",
-            Format::Github => "github",
-        }
+    fn name(self) -> String {
+        let value = self.to_possible_value().expect("no format is hidden");
+        value.get_name().to_owned()
     }
 
     /// What is printed for a key, to the end of a text that has room for it.
@@ -186,26 +190,51 @@ impl Place {
     pub(super) fn write(&mut self, text: &str, console: &mut Console<'_, '_>) -> Result<(), Error> {
         match self {
             // That line is written at the end, with the rest of the file.
-            Place::Dotenv { .. } => Ok(()),
+            Place::Dotenv { .. } if !console.json() => Ok(()),
             Place::File(file) => file.write(text.as_bytes()).map_err(Error::Create),
-            Place::Github(_) | Place::Stdout => console.answer(text),
+            Place::Dotenv { .. } | Place::Github(_) | Place::Stdout => console.answer(text),
+        }
+    }
+
+    /// Sees to it that a log masks the key, where JSON is printed in place of the line that does.
+    pub(super) fn mask(&self, key: &KeyText, console: &mut Console<'_, '_>) -> Result<(), Error> {
+        if !(matches!(self, Place::Github(_)) && console.json()) {
+            return Ok(());
+        }
+        let mut line = Zeroizing::new(Vec::with_capacity(LONGEST));
+        Format::Github.append(&mut line, &Variable::default(), key);
+        // GitHub reads both streams, and the other one has the answer. Not a remark: `--quiet` and
+        // whoever reads JSON need it too.
+        let line = str::from_utf8(&line).expect("a key is text");
+        console.world.remark(line).map_err(Error::Output)
+    }
+
+    /// Whether the answer has the key.
+    pub(super) fn prints_key(&self) -> bool {
+        match self {
+            Place::Dotenv { .. } | Place::Github(_) => false,
+            Place::File(_) | Place::Stdout => true,
         }
     }
 
     /// What one had better know about it.
     pub(super) fn warnings(&self) -> Vec<String> {
-        let Place::Dotenv { edit, tracked } = self else { return vec![] };
+        let Place::Dotenv { edit, git } = self else { return vec![] };
         let path = edit.path().to_string_lossy();
         let path = Shown(&path);
         let opened = edit
             .open_to_others()
             .map(|mode| format!("{path} had mode {mode:04o}, and now only its owner can read it"));
-        let tracked = tracked.then(|| {
-            format!(
+        let tracked = match git {
+            Tracking::No => None,
+            Tracking::Unknown => Some(format!(
+                "git does not say whether it ignores {path}: see that it is in .gitignore"
+            )),
+            Tracking::Yes => Some(format!(
                 "git does not ignore {path}: add it to .gitignore, and if git has it already, run \
                  `git rm --cached` on it"
-            )
-        });
+            )),
+        };
         opened.into_iter().chain(tracked).collect()
     }
 

@@ -141,7 +141,8 @@ fn deliver(
         text.clear();
         for (id, key) in some {
             if console.json() {
-                let answer = Answer::of(*id, key, request, issued);
+                place.mask(key, console)?;
+                let answer = Answer::of(*id, place.prints_key().then_some(key), request, issued);
                 append_object(&mut text, "msb.keygen/1", &answer);
             } else {
                 format.append(&mut text, &variable, key);
@@ -202,7 +203,7 @@ fn remarks(
 
 #[derive(Serialize)]
 struct Answer<'a> {
-    key: &'a str,
+    key: Option<&'a str>,
     id: String,
     kid: String,
     namespaces: Vec<String>,
@@ -215,9 +216,9 @@ struct Answer<'a> {
 }
 
 impl<'a> Answer<'a> {
-    fn of(id: KeyId, key: &'a KeyText, request: &Request, issued: &Issued) -> Self {
+    fn of(id: KeyId, key: Option<&'a KeyText>, request: &Request, issued: &Issued) -> Self {
         Self {
-            key: key.expose(),
+            key: key.map(|key| key.expose()),
             id: id.to_string(),
             kid: issued.kid.to_string(),
             namespaces: request.namespaces.words(),

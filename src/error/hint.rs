@@ -22,7 +22,9 @@ impl Error {
             Error::Create(fault) if fault.is_not_found() => {
                 Some("make the directory of that file first".to_owned())
             }
-            Error::Create(fault) | Error::File(fault) => storage::file_hint(fault),
+            Error::Create(fault) | Error::File(fault) | Error::GithubEnv(fault) => {
+                storage::file_hint(fault)
+            }
             Error::Issue(fault) => match fault {
                 IssueFault::AgainstPolicy(breach) => Some(breach.hint_when_made()),
                 IssueFault::BornDead(refusal) => Some(refusal.hint()),

@@ -35,6 +35,7 @@ impl fmt::Display for Error {
                 IssueFault::Store(fault) => fault.fmt(f),
                 IssueFault::Unsealable(unsealable) => unsealable.fmt(f),
             },
+            Error::GithubEnv(fault) => write!(f, "{fault}; that is what GITHUB_ENV names"),
             Error::Input(error) => write!(f, "standard input could not be read: {}", plain(error)),
             Error::Jwks { path, why } => write!(f, "{} {why}", Shown(path)),
             Error::Moved { kid: Some(kid) } => {

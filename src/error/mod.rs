@@ -45,6 +45,8 @@ pub enum Error {
     Create(FileFault),
     /// A file cannot be read.
     File(FileFault),
+    /// The file of variables of a GitHub job cannot be written.
+    GithubEnv(FileFault),
     /// Standard input cannot be read.
     Input(io::Error),
     /// No key was issued.
@@ -182,7 +184,7 @@ impl Error {
             | Error::Past { .. } => Exit::Refused,
             Error::Config(fault) => settings::config_exit(fault),
             Error::Create(fault) => storage::create_exit(fault),
-            Error::File(fault) => storage::file_exit(fault),
+            Error::File(fault) | Error::GithubEnv(fault) => storage::file_exit(fault),
             Error::Issue(fault) => match fault {
                 IssueFault::AgainstPolicy(_)
                 | IssueFault::BornDead(_)

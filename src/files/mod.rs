@@ -267,6 +267,14 @@ fn sync_directory(path: &Path) -> Result<(), FileFault> {
     synced.map_err(at(directory))
 }
 
+/// Whether the directory that a file is in, or one above that, has this name in it.
+pub fn is_below(path: &Path, name: &str) -> bool {
+    let directory = fs::canonicalize(parent(path));
+    directory.is_ok_and(|directory| {
+        directory.ancestors().any(|above| exists(&above.join(name)).unwrap_or(false))
+    })
+}
+
 /// The directory that a file is in.
 pub fn parent(path: &Path) -> &Path {
     match path.parent() {

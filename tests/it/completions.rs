@@ -60,6 +60,10 @@ fn every_script_is_the_one_that_is_printed() {
     ] {
         let script = fs::read_to_string(scripts().join(name)).unwrap();
         msb.check(&format!("completions {shell}"), 0, &script, "");
+        let ran = msb.run(&format!("completions {shell} --json"));
+        let answer: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+        let expected = serde_json::json!({ "schema": "msb.completions/1", "script": script });
+        assert_eq!((ran.exit, answer), (0, expected));
         names.insert(name.to_owned());
     }
     let files = fs::read_dir(scripts()).unwrap();

@@ -10,7 +10,10 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
 };
 
-use msb::{time::UnixTime, world::World};
+use msb::{
+    time::UnixTime,
+    world::{Tracking, World},
+};
 
 use crate::manual;
 
@@ -48,7 +51,7 @@ pub struct Msb {
     pub stdin: Vec<u8>,
     pub terminal: bool,
     /// Whether git tracks every file.
-    pub git_tracks: bool,
+    pub git: Tracking,
     /// How many seconds go by while a command waits.
     pub waits: i64,
     pub stdout_is_closed: bool,
@@ -79,7 +82,7 @@ impl Msb {
             env: HashMap::from([("MSB_HOME".to_owned(), home)]),
             stdin: vec![],
             terminal: false,
-            git_tracks: false,
+            git: Tracking::No,
             waits: 0,
             stdout_is_closed: false,
             stdout_takes: 0,
@@ -139,7 +142,7 @@ impl Msb {
                 clock: &|| UnixTime::from_secs(self.now + self.waits).unwrap(),
                 entropy: &mut entropy,
                 env: &|name| self.env.get(name).cloned(),
-                git_tracks: &|_| self.git_tracks,
+                git_tracks: &|_| self.git,
                 who: "uid 0".to_owned(),
                 stdin: &mut stdin,
                 stdout: &mut stdout,

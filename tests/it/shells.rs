@@ -209,7 +209,7 @@ fn git_is_asked_whether_it_tracks_a_file() {
         export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_SYSTEM=/dev/null
         tracks() {
             "$MSB" server keygen --dotenv "$2" 2> told
-            echo "$1: $(grep -c 'git does not ignore' told)"
+            echo "$1: $(grep -c "${3:-git does not ignore}" told)"
         }
         tracks 'no repository' .env
         git init -q repository; cd repository; mkdir deep
@@ -223,7 +223,14 @@ fn git_is_asked_whether_it_tracks_a_file() {
         tracks 'a name like a flag' ./--stdin
         ln -s repository/new ../link
         tracks 'a link into it' ../link
-        mkdir none; PATH=none tracks 'no git' new 2> errors"#;
+        unsure='git does not say whether it ignores'
+        export GIT_TEST_ASSUME_DIFFERENT_OWNER=1
+        tracks 'not to be trusted' deep/new "$unsure"
+        unset GIT_TEST_ASSUME_DIFFERENT_OWNER
+        mkdir none ../outside
+        no_git() { PATH=none "$MSB" server keygen --dotenv "$1" 2> told; grep -c "$unsure" told; }
+        echo "no git: $(no_git new)"
+        echo "no git outside: $(no_git ../outside/new)""#;
     let said = answer(&["bash"], script, &scratch);
     let tracked: Vec<_> = said.lines().map(|line| line.rsplit_once(": ").unwrap()).collect();
     let expected = [
@@ -235,11 +242,13 @@ fn git_is_asked_whether_it_tracks_a_file() {
         ("a strange name", "1"),
         ("a name like a flag", "1"),
         ("a link into it", "1"),
-        ("no git", ""),
+        ("not to be trusted", "1"),
+        ("no git", "1"),
+        ("no git outside", "0"),
     ];
     assert_eq!(tracked, expected);
     let alone = fs::read_to_string(scratch.path("repository/told")).unwrap();
-    assert!(alone.contains("it goes to new") && !alone.contains("git does not"), "{alone}");
+    assert!(alone.contains("/new as") && !alone.contains("git does not"), "{alone}");
 }
 
 #[test]

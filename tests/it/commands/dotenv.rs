@@ -7,7 +7,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use msb::files::{Edit, FileFault};
+use msb::{
+    files::{Edit, FileFault},
+    world::Tracking,
+};
 
 use crate::harness::{Msb, masked};
 
@@ -84,11 +87,17 @@ fn a_file_that_others_can_read_is_not_any_more() {
 #[test]
 fn a_file_that_git_would_track_is_told() {
     let (mut msb, path) = with_file("");
-    msb.git_tracks = true;
+    msb.git = Tracking::Yes;
     let hint = "msb: hint: git does not ignore …/.env: add it to .gitignore, and if git has it \
         already, run `git rm --cached` on it\n";
     msb.check(&line(&path), 0, "", &format!("{SAID}{hint}"));
     msb.check(&format!("{} -q", line(&path)), 0, "", "");
+    msb.git = Tracking::Unknown;
+    let hint =
+        "msb: hint: git does not say whether it ignores …/.env: see that it is in .gitignore\n";
+    msb.run("server keygen");
+    let ran = msb.run(&line(&path));
+    assert!(masked(&ran.stderr, &msb.scratch.0).ends_with(hint), "{}", ran.stderr);
     // A file that is there for the key alone is nobody's by mistake.
     let alone = msb.scratch.path("key");
     let ran = msb.run(&format!("server keygen -o {}", alone.display()));
@@ -192,10 +201,25 @@ fn a_file_of_variables_goes_with_few_other_flags() {
         assert!(!msb.home().exists());
     }
     let (mut msb, path) = with_file("A=1\n");
-    let ran = msb.ends(&format!("{} --json", line(&path)), 2);
-    assert!(ran.stderr.contains("`--dotenv` does not go with `--json`"), "{}", ran.stderr);
-    msb.ends(&format!("{} --force", line(&path)), 2);
+    let told = "msb: error: `--force` goes with `-o FILE`\n\
+                msb: hint: add `-o FILE`, or leave off `--force`\n";
+    msb.check(&format!("{} --force", line(&path)), 2, "", told);
+    msb.check("server keygen --force", 2, "", told);
     msb.ends(&format!("{} --var A-B", line(&path)), 2);
+}
+
+#[test]
+fn an_answer_in_json_leaves_the_key_to_the_file() {
+    let (mut msb, path) = with_file("A=1\n");
+    let ran = msb.ends(&format!("{} --json --owner al", line(&path)), 0);
+    let begin = r#"{"schema":"msb.keygen/1","key":null,"id":"40gj48s44mk2ea19","kid":""#;
+    assert!(ran.stdout.starts_with(begin), "{}", ran.stdout);
+    assert!(ran.stdout.contains(r#""owner":"al""#), "{}", ran.stdout);
+    assert_eq!(held(&path), "A=1\nMSB_API_KEY=msb_…\n");
+    msb.stdout_is_closed = true;
+    msb.ends(&format!("{} --json", line(&path)), 74);
+    msb.stdout_is_closed = false;
+    assert_eq!(msb.run("server list -q").stdout.lines().count(), 1);
 }
 
 #[test]

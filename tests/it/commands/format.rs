@@ -50,7 +50,13 @@ fn a_key_is_written_in_the_words_of_any_shell() {
 #[test]
 fn formats_are_for_one_key_and_not_json() {
     let mut msb = Msb::new();
-    for format in ["env", "dotenv", "fish", "powershell", "github"] {
+    refused(
+        &mut msb,
+        "--format github --count 2",
+        "`--format github` is for one key",
+        "leave off `--format`",
+    );
+    for format in ["env", "dotenv", "fish", "powershell"] {
         for with in ["--json", "--count 2"] {
             let message = format!("`--format {format}` is for one key, and not JSON");
             let line = format!("--format {format} {with}");
@@ -104,6 +110,23 @@ fn a_github_step_masks_the_key_and_hands_it_to_the_next_steps() {
 }
 
 #[test]
+fn an_answer_in_json_leaves_the_key_to_the_next_steps() {
+    let (mut msb, path) = step("");
+    for flags in ["", "-q", "--var NAME"] {
+        fs::write(&path, "").unwrap();
+        let ran = msb.run(&format!("server keygen --format github --json {flags}"));
+        assert_eq!(ran.exit, 0, "{}", ran.stderr);
+        assert!(ran.stdout.starts_with(r#"{"schema":"msb.keygen/1","key":null,"id":""#));
+        let kept = fs::read_to_string(&path).unwrap();
+        let key = kept.trim_end().split_once('=').unwrap().1;
+        assert!(!ran.stdout.contains(key), "the key is in the answer");
+        let mask = format!("::add-mask::{key}\n");
+        assert!(ran.stderr.starts_with(&mask), "a key that no log masks");
+        assert_eq!(ran.stderr.matches(key).count(), 1);
+    }
+}
+
+#[test]
 fn a_github_step_needs_the_file_of_its_variables() {
     let mut msb = Msb::new();
     let needs = "`--format github` needs GITHUB_ENV, and it is not set";
@@ -122,12 +145,14 @@ fn a_github_step_needs_the_file_of_its_variables() {
     assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
     for (path, exit, told) in [
         (msb.scratch.path("none"), 65, "…/none: no such file or directory"),
+        ("/etc/passwd/x".into(), 65, "/etc/passwd/x: not a directory"),
         (directory, 77, "… is not a plain file"),
         (fifo, 77, "…/fifo is not a plain file"),
         ("/dev/full".into(), 77, "/dev/full is not a plain file"),
     ] {
         msb.env.insert("GITHUB_ENV".into(), path.into());
-        msb.check("server keygen --format github", exit, "", &format!("msb: error: {told}\n"));
+        let told = format!("msb: error: {told}; that is what GITHUB_ENV names\n");
+        msb.check("server keygen --format github", exit, "", &told);
         assert!(!msb.home().exists());
     }
 }

@@ -7,7 +7,7 @@ use crate::error::{Error, Exit};
 
 /// Print a script that completes command lines, for a shell to read
 #[derive(clap::Args)]
-#[command(before_help = EXAMPLES)]
+#[command(before_help = EXAMPLES, after_help = NOTE)]
 pub(super) struct Args {
     /// For which shell
     #[arg(value_enum)]
@@ -52,9 +52,12 @@ impl Shell {
     }
 }
 
+const NOTE: &str = "A shell that is started afterwards completes. In ~/.zshrc that line stands behind `compinit`; where \
+     there is none, `autoload -Uz compinit && compinit` goes in front.";
+
 const EXAMPLES: &str = "\
 Examples:
   echo 'source <(msb completions bash)' >> ~/.bashrc
-  echo 'source <(msb completions zsh)' >> ~/.zshrc   # behind compinit
+  echo 'source <(msb completions zsh)' >> ~/.zshrc
   mkdir -p ~/.config/fish/completions
   msb completions fish > ~/.config/fish/completions/msb.fish";

@@ -18,8 +18,9 @@ use crate::{
 /// The flags that say how a key is handed over.
 #[derive(clap::Args)]
 pub(super) struct HandOver {
-    /// How to print it: alone, or as a line that sets a variable [default: key]
-    #[arg(long, value_enum)]
+    /// How to print it: key (alone), or as a line that sets a variable, in the words of env (sh),
+    /// dotenv, fish, powershell or github [default: key]
+    #[arg(long, value_enum, hide_possible_values = true)]
     format: Option<Format>,
     /// The variable that such a line sets [default: MSB_API_KEY]
     #[arg(long, value_name = "NAME", value_parser = word::<Variable>)]
@@ -38,17 +39,19 @@ pub(super) struct HandOver {
 /// How a key is printed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 pub(super) enum Format {
-    // The key on a line of its own.
+    /// The key on a line of its own
     Key,
-    // `export NAME='KEY'`, for sh, bash and zsh.
+    /// export NAME='KEY', for sh, bash and zsh
     Env,
-    // `NAME=KEY`: in no reader of such files does a key need quotes, and in some they would stay.
+    /// NAME=KEY, as in .env files
+    // In no reader of such files does a key need quotes, and in some they would stay.
     Dotenv,
-    // `set -gx NAME 'KEY'`
+    /// set -gx NAME 'KEY', for fish
     Fish,
-    // `$env:NAME = 'KEY'`
+    /// $env:NAME = 'KEY', for PowerShell
     Powershell,
-    // The key is masked in the log, and `NAME=KEY` goes to the file that GITHUB_ENV names.
+    /// For a step of GitHub Actions: NAME=KEY goes to the file that GITHUB_ENV names, for the steps
+    /// behind, and what is printed masks the key in the log
     Github,
 }
 

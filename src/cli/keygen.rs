@@ -44,7 +44,7 @@ pub(super) struct Args {
     /// When the key begins to work [default: now]
     #[arg(long, value_name = "WHEN", value_parser = typed::<Moment>, allow_hyphen_values = true)]
     not_before: Option<Typed<Moment>>,
-    /// How many keys
+    /// How many keys, from 1 to 1000000
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = usage::number::<1, 1_000_000>)]
     count: u32,
     #[command(flatten)]

@@ -61,7 +61,7 @@ struct Global {
 #[derive(Subcommand)]
 enum Command {
     /// Issue keys and look after them
-    #[command(subcommand, before_help = EXAMPLES)]
+    #[command(subcommand, before_help = SERVER_EXAMPLES)]
     Server(Server),
     Verify(verify::Args),
     Inspect(inspect::Args),
@@ -76,7 +76,7 @@ enum Server {
     Revoke(revoke::Args),
     Status(status::Args),
     /// Look after the server key
-    #[command(subcommand)]
+    #[command(subcommand, before_help = server_key::EXAMPLES)]
     Key(server_key::Command),
     Audit(audit::Args),
 }
@@ -134,3 +134,12 @@ Examples:
   msb verify -n project-web && echo ok
   msb server list --expiring 14d
   msb server revoke ci-deploy --reason \"laptop lost\"";
+
+const SERVER_EXAMPLES: &str = "\
+Examples:
+  msb server keygen --expire 3mo --namespace team-alpha --name ci-deploy
+  msb server list --owner alice@example.org
+  msb server show ci-deploy
+  msb server revoke --owner alice@example.org --dry-run
+  msb server key rotate --dry-run
+  msb server status --check";

@@ -92,7 +92,8 @@ fn name(command: &clap::Command) -> &str {
 
 /// A page; above are the commands that this one is part of.
 fn page(command: &clap::Command, above: &[&clap::Command]) -> String {
-    let man = Man::new(command.clone())
+    // Here there is room for what each word means.
+    let man = Man::new(command.clone().mut_args(|arg| arg.hide_possible_values(false)))
         .title(name(command).to_uppercase())
         .source(format!("msb {}", env!("CARGO_PKG_VERSION")))
         .manual("msb manual");
@@ -100,13 +101,15 @@ fn page(command: &clap::Command, above: &[&clap::Command]) -> String {
     man.render_title(&mut text).unwrap();
     man.render_name_section(&mut text).unwrap();
     synopsis(command).to_writer(&mut text).unwrap();
-    man.render_description_section(&mut text).unwrap();
-    if let Some(note) = command.get_after_help() {
-        let mut roff = Roff::new();
-        roff.control("PP", []);
-        roff.text([roman(note.to_string())]);
-        roff.to_writer(&mut text).unwrap();
-    }
+    section("DESCRIPTION", |roff| {
+        roff.text([roman(description(name(command)))]);
+        if let Some(note) = command.get_after_help() {
+            roff.control("PP", []);
+            roff.text([roman(note.to_string())]);
+        }
+    })
+    .to_writer(&mut text)
+    .unwrap();
     if command.has_subcommands() {
         section("COMMANDS", |roff| {
             for command in command.get_subcommands() {
@@ -119,7 +122,10 @@ fn page(command: &clap::Command, above: &[&clap::Command]) -> String {
         .unwrap();
     }
     man.render_options_section(&mut text).unwrap();
+    let attention = name(command) == "msb-server-status";
     for roff in [
+        takes_times(command).then(|| section("TIMES", |roff| terms(roff, &TIMES))),
+        attention.then(|| section("ATTENTION", |roff| terms(roff, &ATTENTION))),
         command.get_before_help().map(|help| examples(&help.to_string())),
         Some(section("EXIT STATUS", |roff| exit_status(roff, name(command)))),
         above.is_empty().then(|| section("FILES", |roff| terms(roff, &FILES))),
@@ -134,6 +140,88 @@ fn page(command: &clap::Command, above: &[&clap::Command]) -> String {
     let lines = rest.replace(preamble, "");
     // The date is left out, but its place must be kept.
     preamble.to_owned() + &lines.replacen(" 1  ", " 1 \"\" ", 1)
+}
+
+/// What a command does, beyond the line that names it.
+fn description(page: &str) -> &'static str {
+    match page {
+        "msb" => {
+            "A key is a signed text that says which namespaces it opens, which operations it allows \
+             and when it ends. The server key signs it, here; whoever has the public key verifies it, \
+             anywhere. What is revoked, only the database of this machine knows."
+        }
+        "msb-server" => {
+            "These commands work on the server key and on the database of the keys that it signed. \
+             Both are files of whoever runs them; no server need run."
+        }
+        "msb-server-key" => {
+            "The server key signs every key. There is one at a time; one that was retired still \
+             verifies until its overlap is over, and one that was reset never again."
+        }
+        "msb-server-keygen" => {
+            "Prints the key, and nothing else, on standard output; what there is to say about it goes \
+             to standard error. The database keeps what the key says, never the key: it cannot be \
+             printed again. The first key makes the server key. If a key cannot be handed out, it is \
+             dead, and the exit is 74."
+        }
+        "msb-server-list" => {
+            "Lists the keys that may still work, newest first: a table on a terminal, one line of \
+             fields with tabs between elsewhere."
+        }
+        "msb-server-show" => {
+            "Tells what is kept of a key: what it says, how it stands, and why it was revoked. The \
+             key itself is not kept."
+        }
+        "msb-server-revoke" => {
+            "Cuts off keys by id, name or text, or every key of a kind. What is told as revoked holds \
+             after a crash. Revoking again does no harm."
+        }
+        "msb-server-status" => {
+            "Tells which server key signs, how many keys there are in each state, and what needs \
+             doing. The exit is 0 whatever that is; with --check it is 3 if something needs doing."
+        }
+        "msb-server-key-show" => {
+            "Prints what verifiers elsewhere need, and nothing secret. As jwks it has every server \
+             key that counts, the retired ones too."
+        }
+        "msb-server-key-rotate" => {
+            "Makes a new server key, which signs from now on. Keys of the old one are good until the \
+             overlap is over."
+        }
+        "msb-server-key-reset" => {
+            "Makes a new server key, and kills all others at once, with every key that they signed."
+        }
+        "msb-server-key-import" => {
+            "Lets a server key from elsewhere sign, or puts a lost one back: an Ed25519 private key in \
+             PKCS#8 form (PEM), as openssl genpkey -algorithm ed25519 writes it."
+        }
+        "msb-server-audit" => {
+            "Prints every change of trust in its order: what was done, when, and by whom. No key is \
+             in it."
+        }
+        "msb-verify" => {
+            "Takes the key from KEY, or else from --key-file, MSB_API_KEY_FILE or MSB_API_KEY. The \
+             verdict goes to standard output, and is the exit too."
+        }
+        "msb-inspect" => {
+            "Prints what a key says of itself, under the heading UNVERIFIED: no signature is looked \
+             at, and anybody can write such a text. The key comes from where verify takes it."
+        }
+        "msb-completions" => {
+            "The script asks msb what may follow, so it completes the names, owners and namespaces \
+             of keys as well, and need not be printed again for a newer msb."
+        }
+        _ => panic!("{page}: say here what it does"),
+    }
+}
+
+/// Whether a flag of a command takes a time; the WHEN of --color is none.
+fn takes_times(command: &clap::Command) -> bool {
+    let mut times = command.get_arguments().filter(|arg| arg.get_id() != "color");
+    times.any(|arg| {
+        arg.get_value_names()
+            .is_some_and(|names| names.iter().any(|name| name == "WHEN" || name == "WITHIN"))
+    })
 }
 
 fn section(heading: &str, write: impl Fn(&mut Roff)) -> Roff {
@@ -256,12 +344,40 @@ fn the_pages_are_those_of_the_parser() {
 #[test]
 fn every_page_has_its_parts() {
     for (name, text) in pages() {
-        for part in
-            ["NAME", "SYNOPSIS", "DESCRIPTION", "OPTIONS", "\"EXIT STATUS\"", "\"SEE ALSO\""]
-        {
+        for part in [
+            "NAME",
+            "SYNOPSIS",
+            "DESCRIPTION",
+            "OPTIONS",
+            "EXAMPLES",
+            "\"EXIT STATUS\"",
+            "\"SEE ALSO\"",
+        ] {
             assert!(text.contains(&format!("\n.SH {part}\n")), "{name} has no {part}");
         }
         assert!(!text.contains("__complete"), "{name}");
+    }
+}
+
+#[test]
+fn a_page_tells_more_than_help() {
+    let pages = pages();
+    for page in ["server-keygen", "server-list", "server-revoke", "server-key-rotate", "verify"] {
+        assert!(pages[&format!("msb-{page}.1")].contains("\n.SH TIMES\n"), "{page}");
+    }
+    assert!(!pages["msb-inspect.1"].contains("TIMES"));
+    let keygen = &pages["msb-server-keygen.1"];
+    assert!(keygen.contains("GITHUB_ENV") && keygen.contains("from 1 to 1000000"));
+    let mut examples: Vec<_> = pages
+        .values()
+        .map(|text| text.split(".SH EXAMPLES").nth(1).unwrap().split(".SH").next().unwrap())
+        .collect();
+    examples.sort_unstable();
+    examples.dedup();
+    assert_eq!(examples.len(), pages.len(), "two pages have the same examples");
+    let status = include_str!("../../src/cli/status.rs");
+    for (code, _) in &ATTENTION[..ATTENTION.len() - 1] {
+        assert!(status.contains(&format!("\"{code}\"")), "{code}");
     }
 }
 
@@ -298,10 +414,44 @@ const FILES: [(&str, &str); 4] = [
     ("DIR", "all of these, where --home DIR or MSB_HOME names one directory"),
 ];
 
-const ENVIRONMENT: [(&str, &str); 5] = [
+const ENVIRONMENT: [(&str, &str); 7] = [
     ("MSB_HOME", "the directory for configuration and data; --home wins"),
+    ("XDG_CONFIG_HOME", "where msb/config.toml and msb/server.key are, instead of ~/.config"),
+    ("XDG_DATA_HOME", "where msb/msb.db is, instead of ~/.local/share"),
     ("MSB_API_KEY_FILE", "the file of the key that verify and inspect look at, if none is given"),
     ("MSB_API_KEY", "that key itself, if there is no such file either"),
     ("NO_COLOR", "if it is not empty, there is no colour; --color wins"),
     ("CLICOLOR_FORCE", "if it is not 0, there is colour, on a terminal or off it"),
+];
+
+const TIMES: [(&str, &str); 3] = [
+    (
+        "WITHIN",
+        "a length of time: a count and a unit, or several from large to small, such as 30s, 15m, 24h, \
+         7d, 2w, 3mo, 1y, 1y6mo or 1h30m. The units are s (seconds), m (minutes), h (hours), d \
+         (days), w (weeks), mo (months) and y (years). Months and years are those of the calendar, in \
+         UTC: 1mo after 31 January is the last day of February",
+    ),
+    (
+        "WHEN",
+        "such a length, counted from now, but back from now for --since and --issued-before; or an \
+         instant such as 2027-02-23T10:00:00Z or 2027-02-23T11:00:00+01:00, in whole seconds; or \
+         @1803376800, in Unix seconds; or a date such as 2027-02-23: the start of that day, in UTC",
+    ),
+    ("never", "for --expire: the key does not end"),
+];
+
+/// The codes of `status`; the last row is for all others.
+const ATTENTION: [(&str, &str); 8] = [
+    ("no_server_key", "there is none, or its file is missing: no key can be made"),
+    (
+        "key_file_unsafe",
+        "msb does not sign with server.key as it is: others can read it, or it is another",
+    ),
+    ("rename_unfinished", "a change of the server key was interrupted: the next key finishes it"),
+    ("expiring", "keys end within 14 days"),
+    ("outlives_overlap", "keys of a retired server key would live longer than it verifies"),
+    ("against_policy", "keys that are active are refused by the policy of today"),
+    ("clock_behind", "something was done at a time that is still to come"),
+    ("any other", "the code of an error: what kept msb from looking"),
 ];

@@ -24,7 +24,8 @@ fn blocks(language: &str) -> Vec<String> {
 /// Runs the console blocks in one shell on a terminal; answers each command with its output.
 fn session(scratch: &Scratch, commands: &[String]) -> Vec<String> {
     let script: String = commands.iter().map(|command| format!("echo @@@\n{command}\n")).collect();
-    fs::write(scratch.path("session.sh"), script).unwrap();
+    // The modes of new files are told.
+    fs::write(scratch.path("session.sh"), format!("umask 022\n{script}")).unwrap();
     let path = PathBuf::from(env!("CARGO_BIN_EXE_msb")).parent().unwrap().to_owned();
     let path = format!("{}:{}", path.display(), std::env::var("PATH").unwrap());
     let output = Command::new("script")

@@ -127,3 +127,11 @@ fn keys(count: u64) -> String {
 
 /// What is said where a change of the server key could not be told.
 const DONE: &str = "the server key is changed";
+
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  msb server key show --format jwks > jwks.json
+  msb server key rotate --dry-run
+  msb server key rotate --overlap 30d
+  msb server key reset --dry-run
+  msb server key import old.pem";

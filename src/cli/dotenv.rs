@@ -82,9 +82,9 @@ fn settings(content: &[u8], name: &[u8]) -> Result<Vec<Setting>, NotADotenv> {
                 if is_ours {
                     settings.push(Setting { line, value: start + value..start + text.len() });
                 }
-                left_open_by_shell(&text[value..], None)
+                left_open_by_shell(text, None)
             }
-            (None, None) => None,
+            (None, None) => left_open_by_shell(text, None),
         };
         if matters && in_shell != open.map(|(quote, _)| quote) {
             return unclear(begun, UnclearLine::OpenQuote);
@@ -129,11 +129,11 @@ fn closes(text: &[u8], quote: u8) -> bool {
     false
 }
 
-/// The quote that a shell still waits for at the end of this text, where it begins within one or
-/// none: there a quote may open anywhere in a value, nothing escapes in `'`, and `#` behind a blank
-/// begins a comment.
+/// The quote that a shell still waits for at the end of this line, which begins within one or none:
+/// there a quote may open anywhere, nothing escapes in `'`, and `#` at the beginning or behind a
+/// blank begins a comment.
 fn left_open_by_shell(text: &[u8], mut open: Option<u8>) -> Option<u8> {
-    let (mut escaped, mut blank, mut command) = (false, false, false);
+    let (mut escaped, mut blank, mut command) = (false, true, false);
     for byte in text {
         match (open, *byte) {
             _ if escaped => escaped = false,
@@ -356,6 +356,7 @@ mod tests {
             "B=\"x`y\"",
             "B=x\\\\\"y",
             "B=x#'",
+            "B don't",
             "export B=1 C='",
             "B=\"\nx\" \"y",
         ] {
@@ -379,7 +380,7 @@ mod tests {
             "B=\"x`y`z\"",
             "B=\"x\\\"y\"",
             "B='a'\\''b'",
-            "B don't",
+            "\t # don't",
         ] {
             check(&format!("{clear}\nA=1\n"), &format!("{clear}\nA=k.e_y-1\n"));
             check(&format!("{clear}\n"), &format!("{clear}\nA=k.e_y-1\n"));

@@ -157,13 +157,13 @@ said! {
     UnclearLine {
         UnclearLine::GoesOn => "it ends in `\\`, and a shell goes on with the next line",
         UnclearLine::LoneReturn => "it has a carriage return without a line feed behind it",
-        UnclearLine::OpenQuote => "the value opens a quote and does not close it",
+        UnclearLine::OpenQuote => "it opens a quote and does not close it",
     }
 }
 
 pub(super) fn line_hint(why: UnclearLine) -> &'static str {
     match why {
-        UnclearLine::GoesOn | UnclearLine::OpenQuote => "write the value of that line on one line",
+        UnclearLine::GoesOn | UnclearLine::OpenQuote => "write all of it on one line",
         UnclearLine::LoneReturn => {
             "end lines with a line feed: `tr '\\r' '\\n'` makes some of them"
         }

@@ -137,8 +137,8 @@ fn what_can_be_found_wrong_is_found_before_there_is_a_key() {
     refused(
         "A=1\nMSB_API_KEY=\"x\ny\"\n",
         65,
-        "msb: error: …/.env, line 2: the value opens a quote and does not close it\n\
-         msb: hint: write the value of that line on one line\n",
+        "msb: error: …/.env, line 2: it opens a quote and does not close it\n\
+         msb: hint: write all of it on one line\n",
     );
     refused(
         "A=1\rSECRET=precious\r",
@@ -150,7 +150,7 @@ fn what_can_be_found_wrong_is_found_before_there_is_a_key() {
         "A=1\nB=x\\\n",
         65,
         "msb: error: …/.env, line 2: it ends in `\\`, and a shell goes on with the next line\n\
-         msb: hint: write the value of that line on one line\n",
+         msb: hint: write all of it on one line\n",
     );
     refused("A=\0\n", 65, "msb: error: …/.env is not text\n");
     refused(vec![b'#'; (1 << 20) + 1], 65, "msb: error: …/.env has more than 1 MiB\n");

@@ -10,8 +10,10 @@ use std::{
 use rusqlite::{Connection, OpenFlags};
 
 use crate::{
-    cases::{Case, Cases, OVERWRITTEN, Promise, Start},
-    place::Place,
+    cases::{
+        Case, Cases, EDITED, OVERWRITTEN, OWNER, Origin, Promise, Start, dotenv, dotenv_value,
+    },
+    place::{self, Place},
     program::{Msb, Ran, whole_keys},
 };
 
@@ -25,8 +27,13 @@ pub fn after(
 ) -> Result<(), String> {
     let start = cases.start(case);
     let home = &place.home;
+    if case.edits_a_file() && fs::read(place.file()).unwrap() == dotenv(EDITED).as_bytes() {
+        // A file of somebody's keeps its mode until a key is in it.
+        place::chmod(&place.file(), 0o600);
+    }
     modes(home)?;
     modes(&place.out)?;
+    let done = ran.acknowledged() || put_right(msb, cases, case, place, ran)?;
     let standing = Standing::of(msb, home)?;
     let harmless = |code: &String| {
         // Keys that outlive an overlap are what a rotation is for.
@@ -34,10 +41,11 @@ pub fn after(
             || (code == "no_server_key" && start.keys.is_empty())
     };
     hold(standing.attention.iter().all(harmless), || format!("{:?}", standing.attention))?;
-    let before = old_keys(msb, case.promise, start, home, &standing, ran)?;
+    let before = old_keys(msb, case, start, home, &standing, done)?;
     let sees = Sees { msb, home, standing: &standing, ran };
     sees.new_keys(case, place)?;
-    signing(case.promise, cases, start, &standing, ran)?;
+    signing(case.promise, cases, start, &standing, done)
+        .map_err(|what| format!("{what} after it {ran}"))?;
     next_works(msb, home)?;
     if let (Some(first), Some(then)) = (start.keys.first(), before.first()) {
         let now = msb.verify(home, &first.text);
@@ -96,29 +104,65 @@ impl Standing {
     }
 }
 
+/// A home in which something was lost either is right again, or says what to do and lets the same
+/// command do it; answers whether the command is done then. Until then a key holds only where what
+/// is known of its revocation was never lost.
+fn put_right(
+    msb: &Msb,
+    cases: &Cases,
+    case: &Case,
+    place: &Place,
+    ran: &Ran,
+) -> Result<bool, String> {
+    if !case.mends_a_loss() {
+        return Ok(false);
+    }
+    let keygen = msb.run(&place.home, &["server", "keygen", "-q"]);
+    if keygen.exit == Some(0) {
+        return Ok(true);
+    }
+    hold(keygen.stderr.contains("\nmsb: hint: restore "), || format!("the next keygen {keygen}"))?;
+    for key in &cases.start(case).keys {
+        let verdict = msb.verify(&place.home, &key.text);
+        let fine = (verdict == Some(HOLDS)) == (case.origin == Origin::KeyLost);
+        hold(fine, || format!("key {} is {verdict:?} after it {ran}", key.id))?;
+    }
+    let again = msb.run_at(place, &cases.words(case, place));
+    hold(again.exit == Some(0), || format!("the same again {again}, after it {ran}"))?;
+    Ok(true)
+}
+
 /// The keys from before are wholly valid or wholly dead, as promised; answers their verdicts.
 fn old_keys(
     msb: &Msb,
-    promise: Promise,
+    case: &Case,
     start: &Start,
     home: &Path,
     standing: &Standing,
-    ran: &Ran,
+    done: bool,
 ) -> Result<Vec<i32>, String> {
     let mut verdicts = vec![];
-    for (number, key) in start.keys.iter().enumerate() {
-        let verdict = agreed_verdict(msb, home, &key.text, &key.id, standing)?;
-        let fine = match (promise, ran.acknowledged()) {
-            (Promise::Issue(_) | Promise::Rotate, _) => verdict == HOLDS,
-            (Promise::Revoke, _) if number != SECOND => verdict == HOLDS,
-            (Promise::Revoke | Promise::Reset, true) => verdict == DEAD,
-            (Promise::Revoke, false) => true,
-            // All of them, or none.
-            (Promise::Import | Promise::Reset, _) => {
-                verdicts.first().is_none_or(|first| *first == verdict)
+    let mut alike = None;
+    for key in &start.keys {
+        let verdict = if case.origin == Origin::DatabaseLost {
+            // The new database knows its server key only.
+            match msb.verify(home, &key.text) {
+                Some(verdict @ (DEAD | HOLDS)) => verdict,
+                other => return Err(format!("`verify` ends with {other:?} for key {}", key.id)),
             }
+        } else {
+            agreed_verdict(msb, home, &key.text, &key.id, standing)?
         };
-        hold(fine, || format!("key {} of before is {verdict} after it {ran}", number + 1))?;
+        let fine = match case.promise {
+            Promise::Adopt | Promise::Import | Promise::Issue(_) => verdict == HOLDS,
+            Promise::Restore | Promise::Rotate => verdict == HOLDS,
+            Promise::Revoke if !key.is_named() => verdict == HOLDS,
+            Promise::Revoke | Promise::Reset if done => verdict == DEAD,
+            // All of them, or none.
+            Promise::Revoke | Promise::Reset => *alike.get_or_insert(verdict) == verdict,
+        };
+        let otherwise = || format!("key {} of {:?} is {verdict}, done: {done}", key.id, key.owner);
+        hold(fine, otherwise)?;
         verdicts.push(verdict);
     }
     Ok(verdicts)
@@ -157,12 +201,15 @@ impl Sees<'_> {
         let mut arrived = ran.keys();
         let file = place.file();
         let named = fs::read_to_string(&file).unwrap_or_default();
-        hold(named == OVERWRITTEN || named.is_empty() || whole_keys(&named).len() == 1, || {
-            format!("the file has {} characters", named.len())
-        })?;
+        let as_it_may_be = match dotenv_value(&named) {
+            Some(value) if case.edits_a_file() => value == EDITED || id_of(value).is_some(),
+            _ if case.edits_a_file() => false,
+            _ => named == OVERWRITTEN || named.is_empty() || whole_keys(&named).len() == 1,
+        };
+        hold(as_it_may_be, || format!("the file has {} characters", named.len()))?;
         for entry in fs::read_dir(&place.out).unwrap() {
             let text = fs::read_to_string(entry.unwrap().path()).unwrap_or_default();
-            arrived.extend(whole_keys(&text));
+            arrived.extend(keys_of(case, &text));
         }
         for key in &arrived {
             let id = id_of(key).ok_or_else(|| "a key that arrived is damaged".to_owned())?;
@@ -179,10 +226,20 @@ impl Sees<'_> {
             hold(fine, || format!("new key {id} is {verdict} after it {ran}"))?;
         }
         if let (Promise::Issue(count), Some(0)) = (case.promise, ran.exit) {
-            let told = if case.writes_a_file() { whole_keys(&named) } else { ran.keys() };
+            let told = if case.writes_a_file() { keys_of(case, &named) } else { ran.keys() };
             hold(told.len() == count, || format!("{} keys arrived of {count}", told.len()))?;
         }
         Ok(())
+    }
+}
+
+/// The whole keys that a file of a command holds.
+fn keys_of(case: &Case, text: &str) -> Vec<String> {
+    match dotenv_value(text) {
+        Some(value) if case.edits_a_file() => {
+            Some(value.to_owned()).filter(|value| value != EDITED).into_iter().collect()
+        }
+        _ => whole_keys(text),
     }
 }
 
@@ -199,23 +256,22 @@ fn signing(
     cases: &Cases,
     start: &Start,
     standing: &Standing,
-    ran: &Ran,
+    done: bool,
 ) -> Result<(), String> {
     let (was, is) = (&start.kid, &standing.kid);
     let imported = is.as_ref() == Some(&cases.imported_kid);
-    let fine = match (promise, ran.acknowledged()) {
-        (Promise::Issue(_) | Promise::Revoke, _) => was.is_none() || was == is,
-        (Promise::Rotate | Promise::Reset, true) => is.is_some() && was != is,
-        (Promise::Rotate | Promise::Reset, false) => is.is_some(),
-        (Promise::Import, true) => imported,
-        (Promise::Import, false) => imported || was == is,
+    let fine = match promise {
+        Promise::Adopt | Promise::Restore | Promise::Revoke => was == is,
+        Promise::Import => imported || (!done && was == is),
+        Promise::Issue(_) => was.is_none() || was == is,
+        Promise::Reset | Promise::Rotate => is.is_some() && !(done && was == is),
     };
-    hold(fine, || format!("{was:?} signed, and {is:?} signs after it {ran}"))
+    hold(fine, || format!("{was:?} signed, and {is:?} signs"))
 }
 
 /// The next `keygen` works, its key holds, and then there is nothing left to do.
 pub fn next_works(msb: &Msb, home: &Path) -> Result<(), String> {
-    let next = msb.json(home, &["server", "keygen", "-q"])?;
+    let next = msb.json(home, &["server", "keygen", "-q", "--owner", OWNER])?;
     let verdict = msb.verify(home, next["key"].as_str().unwrap_or_default());
     hold(verdict == Some(HOLDS), || format!("the next key is {verdict:?}"))?;
     let status = msb.json(home, &["server", "status"])?;
@@ -252,9 +308,6 @@ pub const HOLDS: i32 = 0;
 
 /// What `verify` ends with: the key is cut off.
 pub const DEAD: i32 = 14;
-
-/// Which of the old keys `revoke` cuts off.
-const SECOND: usize = 1;
 
 /// What there may be in a home. The journal of a new database stays where it could not be
 /// removed; nobody reads it, and it has no secrets.

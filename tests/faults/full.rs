@@ -105,8 +105,7 @@ fn with_so_much_left(
     let used = mount.used()?;
     // No size is no limit.
     mount.resize(&format!("{}k", (used + free).max(4)))?;
-    let words: Vec<_> = words.iter().map(String::as_str).collect();
-    let ran = msb.run(&place.home, &words);
+    let ran = msb.run_at(&place, &words);
     mount.resize("4m")?;
     check::orderly_end(&ran)?;
     let told = ran.exit == Some(0) || ran.stderr.contains("msb: error: ");

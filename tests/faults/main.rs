@@ -13,8 +13,10 @@ mod place;
 mod points;
 mod program;
 mod races;
+mod rules;
 mod tally;
 mod trace;
+mod twice;
 
 use std::{
     io::Write,
@@ -55,6 +57,8 @@ fn main() -> ExitCode {
     }
     timed("order", || order::run(&msb, &cases, &scratch, &plan, &tally));
     timed("points", || points::run(&msb, &cases, &scratch, &plan, &tally));
+    timed("twice", || twice::run(&msb, &cases, &scratch, &plan, &tally));
+    timed("rules", || rules::run(&msb, &cases, &scratch, &plan, &tally));
     timed("races", || races::run(&msb, &cases, &scratch, &plan, &tally));
     timed("full", || full::run(&msb, &cases, &scratch, &plan, &tally));
     timed("controls", || controls::run(&scratch, &plan, &tally));

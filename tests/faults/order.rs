@@ -35,7 +35,7 @@ pub fn broken(msb: &Msb, cases: &Cases, case: &Case, place: &Place) -> Vec<Strin
     let words = cases.lay(case, place);
     let mut disk =
         Disk { known: files(&place.home).chain(files(&place.out)).collect(), ..Disk::default() };
-    let ran = msb.traced(&place.home, &words, &trace::options(), &place.log);
+    let ran = msb.traced_at(place, &words, &trace::options());
     assert_eq!(ran.exit, Some(0), "{}: {ran}", case.name);
     for call in trace::read(&place.log) {
         // Nothing of what failed is on any disk.

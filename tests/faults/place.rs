@@ -3,7 +3,7 @@
 use std::{
     fs::{self, DirBuilder},
     io::ErrorKind,
-    os::unix::fs::DirBuilderExt,
+    os::unix::fs::{DirBuilderExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
@@ -46,6 +46,8 @@ pub struct Place {
     pub home: PathBuf,
     /// Where `-o` writes.
     pub out: PathBuf,
+    /// What a command reads on standard input.
+    pub input: PathBuf,
     /// The trace.
     pub log: PathBuf,
 }
@@ -59,7 +61,12 @@ impl Place {
 
     /// In a directory that is there.
     pub fn at(root: &Path) -> Self {
-        Self { home: root.join("home"), out: root.join("out"), log: root.join("log") }
+        Self {
+            home: root.join("home"),
+            out: root.join("out"),
+            input: root.join("input"),
+            log: root.join("log"),
+        }
     }
 
     /// The file that `-o` names.
@@ -84,6 +91,10 @@ pub fn copy(from: &Path, to: &Path) {
         let entry = entry.unwrap();
         fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
     }
+}
+
+pub fn chmod(path: &Path, mode: u32) {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
 }
 
 /// A new directory for this user only.

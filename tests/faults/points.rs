@@ -13,7 +13,7 @@ use crate::{
 
 /// What is done at a call.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Blow {
+pub enum Blow {
     /// The process ends before the call does anything.
     Kill,
     /// From this call on the system answers so; an interrupted call is interrupted a few times,
@@ -23,12 +23,16 @@ enum Blow {
     Once(&'static str),
 }
 
-struct Point<'c> {
-    case: &'c Case,
-    name: String,
-    blow: Blow,
-    closes: bool,
-    strace: Vec<String>,
+/// A command, and what is done to it where.
+pub struct Point<'c> {
+    pub case: &'c Case,
+    pub name: String,
+    pub blow: Blow,
+    /// Whether that is at a call that closes.
+    pub closes: bool,
+    /// Whether it may do what nothing nearby does.
+    pub apt: bool,
+    pub strace: Vec<String>,
 }
 
 /// Tries every point, or a sample of them.
@@ -36,11 +40,14 @@ pub fn run(msb: &Msb, cases: &Cases, scratch: &Scratch, plan: &Plan, tally: &Tal
     let place = Place::new(scratch, "clean");
     let mut points = vec![];
     for case in &cases.known {
-        let mut turn = 0;
+        let (mut turn, mut kills) = (0, 0);
         for point in points_of(msb, cases, case, &place) {
             turn += 1;
-            let in_sample = point.blow == Blow::Kill || turn % SAMPLED == 0;
-            if plan.wants(&point.name, in_sample) {
+            kills += usize::from(point.apt && point.blow == Blow::Kill);
+            let kill = point.blow == Blow::Kill && kills.is_multiple_of(SAMPLED_KILL);
+            let in_sample = point.apt && (kill || turn % SAMPLED == 0);
+            let is_tried = point.apt || turn % TRIED_ANYWAY == 0 || plan.is_named(&point.name);
+            if is_tried && plan.wants(&point.name, in_sample) {
                 points.push(point);
             }
         }
@@ -54,7 +61,7 @@ pub fn run(msb: &Msb, cases: &Cases, scratch: &Scratch, plan: &Plan, tally: &Tal
 /// The points of a command, from a run in which nothing went wrong.
 fn points_of<'c>(msb: &Msb, cases: &Cases, case: &'c Case, place: &Place) -> Vec<Point<'c>> {
     let words = cases.lay(case, place);
-    let ran = msb.traced(&place.home, &words, &trace::options(), &place.log);
+    let ran = msb.traced_at(place, &words, &trace::options());
     assert_eq!(ran.exit, Some(0), "{}: {ran}", case.name);
     let calls = trace::read(&place.log);
     let mut points = vec![];
@@ -62,7 +69,8 @@ fn points_of<'c>(msb: &Msb, cases: &Cases, case: &'c Case, place: &Place) -> Vec
         let here = format!("{}/{}.{}", case.name, calls[at].name, calls[at].nth);
         let mut add = |what: &str, blow, strace| {
             let (name, closes) = (format!("{here}/{what}"), calls[at].name == "close");
-            points.push(Point { case, name, blow, closes, strace });
+            let apt = is_apt(&calls[at], blow);
+            points.push(Point { case, name, blow, closes, apt, strace });
         };
         add("KILL", Blow::Kill, kill(&calls[at]));
         for (error, kin) in ERRORS {
@@ -71,6 +79,26 @@ fn points_of<'c>(msb: &Msb, cases: &Cases, case: &'c Case, place: &Place) -> Vec
         }
     }
     points
+}
+
+/// Whether a blow may do at this call what it does at no call nearby. Before a call that changes
+/// nothing the disk is as it is before the next one that does, and no error comes from everywhere.
+fn is_apt(call: &Call, blow: Blow) -> bool {
+    let opens = ["creat", "dup", "open", "openat"].contains(&call.name.as_str());
+    let changes = CHANGING.contains(&call.name.as_str())
+        || (opens && ["O_CREAT", "O_TRUNC"].iter().any(|flag| call.arguments.contains(flag)));
+    let locks = ["fcntl", "flock"].contains(&call.name.as_str());
+    let reads = ["pread64", "read"].contains(&call.name.as_str());
+    match blow {
+        // What is in shared memory changes between one lock and the next.
+        Blow::Kill => changes || locks,
+        Blow::Lasting("ENOSPC" | "EROFS") | Blow::Once("ENOSPC" | "EROFS") => changes,
+        Blow::Lasting("EMFILE") | Blow::Once("EMFILE") => opens,
+        // Nothing else waits for anybody.
+        Blow::Lasting("EINTR") | Blow::Once("EINTR") => changes || locks || opens || reads,
+        Blow::Lasting(_) => changes || reads,
+        Blow::Once(_) => true,
+    }
 }
 
 fn kill(call: &Call) -> Vec<String> {
@@ -102,7 +130,8 @@ fn lasting(calls: &[Call], error: &str, kin: &[&str]) -> Vec<String> {
     hurried(inject(&names, injected))
 }
 
-fn inject(names: &[&str], injected: impl IntoIterator<Item = String>) -> Vec<String> {
+/// Traces these calls, and lets strace do this at them.
+pub fn inject(names: &[&str], injected: impl IntoIterator<Item = String>) -> Vec<String> {
     let names: Vec<_> = names.iter().map(|name| format!("?{name}")).collect();
     let mut options = vec!["-e".to_owned(), format!("trace={}", names.join(","))];
     for injected in injected {
@@ -121,10 +150,10 @@ fn hurried(mut options: Vec<String>) -> Vec<String> {
 }
 
 /// Runs a command with one point in it, and looks at what it left.
-fn try_out(msb: &Msb, cases: &Cases, place: &Place, point: &Point<'_>) -> Result<(), String> {
+pub fn try_out(msb: &Msb, cases: &Cases, place: &Place, point: &Point<'_>) -> Result<(), String> {
     let words = cases.lay(point.case, place);
     let begun = Instant::now();
-    let ran = msb.traced(&place.home, &words, &point.strace, &place.log);
+    let ran = msb.traced_at(place, &words, &point.strace);
     if begun.elapsed().as_secs() > 30 {
         return Err(format!("it took {} s", begun.elapsed().as_secs()));
     }
@@ -146,6 +175,35 @@ fn try_out(msb: &Msb, cases: &Cases, place: &Place, point: &Point<'_>) -> Result
     }
     check::after(msb, cases, point.case, place, &ran)
 }
+
+/// The calls that change what is on the disk, or what was told, beside those that open.
+const CHANGING: &[&str] = &[
+    "fallocate",
+    "fchmod",
+    "fchmodat",
+    "fchown",
+    "fchownat",
+    "fdatasync",
+    "fsync",
+    "ftruncate",
+    "link",
+    "linkat",
+    "mkdir",
+    "mkdirat",
+    "pwrite64",
+    "pwritev",
+    "rename",
+    "renameat",
+    "renameat2",
+    "rmdir",
+    "symlink",
+    "symlinkat",
+    "truncate",
+    "unlink",
+    "unlinkat",
+    "write",
+    "writev",
+];
 
 /// Each error, and the calls that fail with it when it lasts. Not `write`, by which a command
 /// says what went wrong: that has points of its own.
@@ -173,5 +231,9 @@ const ERRORS: &[(&str, &[&str])] = &[
 /// How often a call is interrupted when that lasts.
 const INTERRUPTIONS: usize = 5;
 
-/// Every so many-th point is in the sample.
+/// Every so many-th point is in the sample, and of the kills every so many-th.
 const SAMPLED: usize = 50;
+const SAMPLED_KILL: usize = 2;
+
+/// Every so many-th point is tried even where it should be like one nearby.
+const TRIED_ANYWAY: usize = 20;

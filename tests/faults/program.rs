@@ -2,12 +2,15 @@
 
 use std::{
     fmt,
+    fs::File,
     io::Write,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
 };
 
 use serde_json::Value;
+
+use crate::place::Place;
 
 /// The program under test.
 pub struct Msb(pub PathBuf);
@@ -27,13 +30,33 @@ impl Msb {
         dressed(Command::new(&self.0), home).args(words).output().unwrap().into()
     }
 
+    /// Runs a command at its place.
+    pub fn run_at(&self, place: &Place, words: &[String]) -> Ran {
+        let mut command = dressed(Command::new(&self.0), &place.home);
+        command.args(words).stdin(File::open(&place.input).unwrap()).output().unwrap().into()
+    }
+
+    /// Runs a command at its place under strace.
+    pub fn traced_at(&self, place: &Place, words: &[String], strace: &[String]) -> Ran {
+        let input = File::open(&place.input).unwrap();
+        self.traced(&place.home, words, strace, &place.log, input.into())
+    }
+
     /// Runs a command under strace, which writes its log to a file.
-    pub fn traced(&self, home: &Path, words: &[String], strace: &[String], log: &Path) -> Ran {
+    pub fn traced(
+        &self,
+        home: &Path,
+        words: &[String],
+        strace: &[String],
+        log: &Path,
+        input: Stdio,
+    ) -> Ran {
         // A command that never ends is a finding, and no reason to wait for it.
         let mut command = Command::new("timeout");
         command.args(["--signal=KILL", PATIENCE, "strace", "-f", "-qq", "-o"]).arg(log);
-        command.args(strace).arg("--").arg(&self.0).args(words);
-        dressed(command, home).output().unwrap().into()
+        // Whoever is asked about a file, such as git, is not under test and is not found.
+        command.args(["-E", "PATH=/nowhere"]).args(strace).arg("--").arg(&self.0).args(words);
+        dressed(command, home).stdin(input).output().unwrap().into()
     }
 
     /// The answer of a command that must succeed.

@@ -1,6 +1,6 @@
 //! Many commands at once in one home: none is refused, and what each one said holds afterwards.
 
-use std::{path::Path, sync::Barrier, thread, time::Duration};
+use std::{path::Path, process::Stdio, sync::Barrier, thread, time::Duration};
 
 use rusqlite::{Connection, OpenFlags};
 
@@ -124,7 +124,13 @@ fn at_once(msb: &Msb, place: &Place, lines: &[&str], slow: bool) -> Vec<Ran> {
                 barrier.wait();
                 // Some of them only: the others come in between, one after the other.
                 if slow && number % 3 == 0 {
-                    msb.traced(&place.home, &words, &DELAYED.map(str::to_owned), &log)
+                    msb.traced(
+                        &place.home,
+                        &words,
+                        &DELAYED.map(str::to_owned),
+                        &log,
+                        Stdio::null(),
+                    )
                 } else {
                     if slow {
                         thread::sleep(SPREAD * number as u32 / lines.len() as u32);
@@ -140,7 +146,7 @@ fn at_once(msb: &Msb, place: &Place, lines: &[&str], slow: bool) -> Vec<Ran> {
 }
 
 /// What the audit tells, in its order.
-struct History {
+pub struct History {
     /// What was done, and the number of each change of trust.
     acts: Vec<(String, String, Option<i64>)>,
     /// How many changes of trust there were.
@@ -152,7 +158,7 @@ struct History {
 }
 
 impl History {
-    fn of(home: &Path) -> rusqlite::Result<Self> {
+    pub fn of(home: &Path) -> rusqlite::Result<Self> {
         let db = Connection::open_with_flags(
             home.join("msb.db"),
             OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
@@ -180,23 +186,34 @@ impl History {
         }
         let ring = 1 + times(Promise::Reset) + times(Promise::Rotate);
         hold(self.ring == ring, || format!("{} server keys, and not {ring}", self.ring))?;
-        let numbers: Vec<_> = self.acts.iter().filter_map(|(.., seq)| *seq).collect();
-        hold(numbers == (1..=self.seq).collect::<Vec<_>>(), || format!("seq is {numbers:?}"))?;
+        self.is_numbered()?;
         let one = self.signing.len() == 1 && self.signing.first() == standing.kid.as_ref();
         hold(one, || format!("{:?} sign", self.signing))
     }
 
-    fn reset_after_issue_of(&self, id: &str) -> Result<bool, String> {
+    /// Changes of trust are numbered without a gap.
+    pub fn is_numbered(&self) -> Result<(), String> {
+        let numbers: Vec<_> = self.acts.iter().filter_map(|(.., seq)| *seq).collect();
+        hold(numbers == (1..=self.seq).collect::<Vec<_>>(), || format!("seq is {numbers:?}"))
+    }
+
+    /// The acts that were done after a key was issued, and what they were done to.
+    pub fn after_issue_of(&self, id: &str) -> Result<impl Iterator<Item = (&str, &str)>, String> {
         let subject = format!("key {id}");
         let issued = self.acts.iter().position(|(_, told, _)| *told == subject);
         let issued = issued.ok_or_else(|| format!("the audit has no {subject}"))?;
-        Ok(self.acts.iter().skip(issued).any(|(act, ..)| act.contains("reset")))
+        let after = self.acts.iter().skip(issued + 1);
+        Ok(after.map(|(act, subject, _)| (act.as_str(), subject.as_str())))
+    }
+
+    fn reset_after_issue_of(&self, id: &str) -> Result<bool, String> {
+        Ok(self.after_issue_of(id)?.any(|(act, _)| act.contains("reset")))
     }
 }
 
 /// A moment before each of these calls, and a longer one before a file takes its name: together
 /// well below how long others wait.
-const DELAYED: [&str; 8] = [
+pub const DELAYED: [&str; 8] = [
     "-e",
     "trace=fcntl,fdatasync,flock,fsync,pwrite64,?open,openat,?rename,?unlink",
     "-e",

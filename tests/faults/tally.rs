@@ -43,6 +43,17 @@ impl Plan {
         }
     }
 
+    /// Whether just this was asked for.
+    pub fn is_named(&self, name: &str) -> bool {
+        self.only.as_deref() == Some(name)
+    }
+
+    /// Whether anything is asked for whose name begins so.
+    pub fn may_want(&self, begin: &str) -> bool {
+        let fits = |only: &String| only.starts_with(begin) || begin.contains(only.as_str());
+        self.only.as_ref().is_none_or(|only| fits(only) || !only.contains('/'))
+    }
+
     /// Whether to run what has this name, and is in the sample or not.
     pub fn wants(&self, name: &str, in_sample: bool) -> bool {
         match &self.only {

@@ -142,6 +142,8 @@ fn left_open_by_shell(text: &[u8], mut open: Option<u8>) -> Option<u8> {
             (_, b'\\') => escaped = true,
             // A command within a text; what is quoted in it is not looked at.
             (Some(b'"'), b'`') => command = !command,
+            // A quote within a command has an end of its own, which is not looked for.
+            (Some(b'`'), b'"' | b'\'') => return open,
             (Some(quote), byte) if byte == quote && !command => open = None,
             (Some(_), _) => {}
             (None, b'#') if blank => break,
@@ -357,6 +359,7 @@ mod tests {
             "B=x\\\\\"y",
             "B=x#'",
             "B don't",
+            "B=`it's`",
             "export B=1 C='",
             "B=\"\nx\" \"y",
         ] {

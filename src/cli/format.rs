@@ -116,16 +116,14 @@ impl HandOver {
             return self.check_dotenv(count);
         }
         let format = self.format();
-        // What goes to GITHUB_ENV is none of the answer, so that may be JSON.
-        let prints_json = json && format != Format::Github;
-        if format != Format::Key && (count > 1 || prints_json) {
-            let also = if format == Format::Github { "" } else { ", and not JSON" };
+        // What masks a key has to be on standard output, where JSON would be.
+        if format != Format::Key && (count > 1 || json) {
             return Err(Error::usage(
-                format!("`--format {}` is for one key{also}", format.name()),
+                format!("`--format {}` is for one key, and not JSON", format.name()),
                 "leave off `--format`",
             ));
         }
-        if self.var.is_some() && (format == Format::Key || prints_json) {
+        if self.var.is_some() && (format == Format::Key || json) {
             return Err(Error::usage(
                 "`--var` is for a format that sets a variable",
                 "add `--format env`, dotenv, fish, powershell or github, or `--dotenv FILE`",
@@ -199,24 +197,11 @@ impl Place {
         }
     }
 
-    /// Sees to it that a log masks the key, where JSON is printed in place of the line that does.
-    pub(super) fn mask(&self, key: &KeyText, console: &mut Console<'_, '_>) -> Result<(), Error> {
-        if !(matches!(self, Place::Github(_)) && console.json()) {
-            return Ok(());
-        }
-        let mut line = Zeroizing::new(Vec::with_capacity(LONGEST));
-        Format::Github.append(&mut line, &Variable::default(), key);
-        // GitHub reads both streams, and the other one has the answer. Not a remark: `--quiet` and
-        // whoever reads JSON need it too.
-        let line = str::from_utf8(&line).expect("a key is text");
-        console.world.remark(line).map_err(Error::Output)
-    }
-
     /// Whether the answer has the key.
     pub(super) fn prints_key(&self) -> bool {
         match self {
-            Place::Dotenv { .. } | Place::Github(_) => false,
-            Place::File(_) | Place::Stdout => true,
+            Place::Dotenv { .. } => false,
+            Place::File(_) | Place::Github(_) | Place::Stdout => true,
         }
     }
 

@@ -141,7 +141,6 @@ fn deliver(
         text.clear();
         for (id, key) in some {
             if console.json() {
-                place.mask(key, console)?;
                 let answer = Answer::of(*id, place.prints_key().then_some(key), request, issued);
                 append_object(&mut text, "msb.keygen/1", &answer);
             } else {

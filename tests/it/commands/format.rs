@@ -110,23 +110,6 @@ fn a_github_step_masks_the_key_and_hands_it_to_the_next_steps() {
 }
 
 #[test]
-fn an_answer_in_json_leaves_the_key_to_the_next_steps() {
-    let (mut msb, path) = step("");
-    for flags in ["", "-q", "--var NAME"] {
-        fs::write(&path, "").unwrap();
-        let ran = msb.run(&format!("server keygen --format github --json {flags}"));
-        assert_eq!(ran.exit, 0, "{}", ran.stderr);
-        assert!(ran.stdout.starts_with(r#"{"schema":"msb.keygen/1","key":null,"id":""#));
-        let kept = fs::read_to_string(&path).unwrap();
-        let key = kept.trim_end().split_once('=').unwrap().1;
-        assert!(!ran.stdout.contains(key), "the key is in the answer");
-        let mask = format!("::add-mask::{key}\n");
-        assert!(ran.stderr.starts_with(&mask), "a key that no log masks");
-        assert_eq!(ran.stderr.matches(key).count(), 1);
-    }
-}
-
-#[test]
 fn a_github_step_needs_the_file_of_its_variables() {
     let mut msb = Msb::new();
     let needs = "`--format github` needs GITHUB_ENV, and it is not set";

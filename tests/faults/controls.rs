@@ -79,6 +79,8 @@ fn build(control: &Control, scratch: &Scratch) -> Result<Msb, String> {
     place::empty(&source);
     let mut changed = 0;
     copy_changed(&here.join("src"), &source.join("src"), control, &mut changed);
+    // What the source includes.
+    place::copy(&here.join("completions"), &source.join("completions"));
     hold(changed > 0, || format!("`{}` is nowhere in the source", control.from))?;
     // Under a version and a name of its own: else cargo takes it for the real one, or the real one
     // for it.

@@ -12,21 +12,21 @@ use crate::{
 #[derive(clap::Args)]
 #[command(before_help = EXAMPLES)]
 pub(in crate::cli) struct Args {
-    /// How to print it; jwks has every key that counts [default: fingerprint]
-    #[arg(long, value_enum, conflicts_with = "json")]
+    /// How to print it: fingerprint, pem, jwk, or jwks with every key that counts [default: fingerprint]
+    #[arg(long, value_enum, conflicts_with = "json", hide_possible_values = true)]
     format: Option<Format>,
 }
 
 /// How a public key is printed.
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
 enum Format {
-    // The thumbprint (RFC 7638); its first 11 characters are the kid.
+    /// The thumbprint (RFC 7638); its first 11 characters are the kid.
     Fingerprint,
-    // SubjectPublicKeyInfo, as OpenSSL writes it.
+    /// SubjectPublicKeyInfo, as OpenSSL writes it.
     Pem,
-    // A JWK (RFC 8037).
+    /// A JWK (RFC 8037).
     Jwk,
-    // A JWK Set with every key that counts.
+    /// A JWK Set with every key that counts.
     Jwks,
 }
 

@@ -50,13 +50,7 @@ fn a_key_is_written_in_the_words_of_any_shell() {
 #[test]
 fn formats_are_for_one_key_and_not_json() {
     let mut msb = Msb::new();
-    refused(
-        &mut msb,
-        "--format github --count 2",
-        "`--format github` is for one key",
-        "leave off `--format`",
-    );
-    for format in ["env", "dotenv", "fish", "powershell"] {
+    for format in ["env", "dotenv", "fish", "powershell", "github"] {
         for with in ["--json", "--count 2"] {
             let message = format!("`--format {format}` is for one key, and not JSON");
             let line = format!("--format {format} {with}");

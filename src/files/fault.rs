@@ -61,6 +61,11 @@ impl FileFault {
         matches!(&self.fault, Fault::Io(error) if error.kind() == io::ErrorKind::NotFound)
     }
 
+    /// Whether another try may go better: the system refused, and not what the file is.
+    pub fn may_pass(&self) -> bool {
+        matches!(&self.fault, Fault::Io(error) if error.kind() != io::ErrorKind::InvalidData)
+    }
+
     /// Whether somebody else holds what was asked for.
     pub fn would_block(&self) -> bool {
         matches!(&self.fault, Fault::Io(error) if error.kind() == io::ErrorKind::WouldBlock)

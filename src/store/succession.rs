@@ -119,12 +119,13 @@ impl Change<'_> {
         let kid = public.kid();
         // A rename that cannot succeed is found before the commit.
         files::check_replaceable(&home.server_key())?;
-        match succession {
-            Succession::Reset => self.kill_server_keys(public)?,
-            Succession::Retire { until } => self.retire_server_key(until)?,
-        }
+        let strangers = self.strangers()?;
         self.mend(kid)?;
         self.staged = Some(Staged::write(home, &server_key)?);
+        match succession {
+            Succession::Reset => self.kill_server_keys(&strangers, public)?,
+            Succession::Retire { until } => self.retire_server_key(until)?,
+        }
         self.run(
             "INSERT INTO server_key (kid, public, created_at) VALUES (?, ?, ?)",
             params![kid.to_string(), public.as_bytes(), self.now().secs()],
@@ -146,21 +147,36 @@ impl Change<'_> {
         self.audit("restore server key", &format!("server key {kid}"))
     }
 
-    /// Server keys that the ring does not know and that lie in its place die with the others: one
-    /// in `server.key`, and where the ring is lost those that an interrupted command left.
-    fn kill_server_keys(&self, successor: &PublicKey) -> Result<(), StoreFault> {
-        let (now, home) = (self.now().secs(), &self.store.home);
+    /// The server keys that lie where ours do: one in `server.key`, and where the ring is lost those
+    /// that an interrupted command left.
+    fn strangers(&self) -> Result<Vec<PublicKey>, StoreFault> {
+        let home = &self.store.home;
         let mut paths = vec![home.server_key()];
         if self.ring()?.is_empty() {
             paths.extend(home.staged_server_keys()?.iter().map(|kid| home.staged_server_key(*kid)));
         }
+        let mut strangers = vec![];
         for path in paths {
-            let pem = files::read_secret(&path).ok().flatten();
-            let stranger = pem.and_then(|pem| ServerKey::from_pem(&pem).ok());
-            let Some(stranger) = stranger.filter(|stranger| stranger.public() != successor) else {
-                continue;
+            let pem = match files::read_secret(&path) {
+                // One that cannot be read now could come back alive.
+                Err(fault) if fault.may_pass() => return Err(fault.into()),
+                Err(_) => None,
+                Ok(pem) => pem,
             };
-            let public = stranger.public();
+            let server_key = pem.and_then(|pem| ServerKey::from_pem(&pem).ok());
+            strangers.extend(server_key.map(|server_key| server_key.public().clone()));
+        }
+        Ok(strangers)
+    }
+
+    /// What the ring knows dies, and what it does not know and lies in its place too.
+    fn kill_server_keys(
+        &self,
+        strangers: &[PublicKey],
+        successor: &PublicKey,
+    ) -> Result<(), StoreFault> {
+        let now = self.now().secs();
+        for public in strangers.iter().filter(|stranger| *stranger != successor) {
             self.run(
                 "INSERT INTO server_key (kid, public, created_at, dead_at) VALUES (?1, ?2, ?3, ?3)
                  ON CONFLICT DO NOTHING",

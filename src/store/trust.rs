@@ -112,7 +112,7 @@ pub(super) fn sweep_staged_server_keys(home: &Home, needed: &[Kid]) -> Result<()
         let Ok(Some(pem)) = files::read_secret(&path) else { continue };
         let whole =
             ServerKey::from_pem(&pem).is_ok_and(|server_key| server_key.public().kid() == kid);
-        if !needed.contains(&kid) && (whole || is_half_written(&pem)) {
+        if is_half_written(&pem) || (whole && !needed.contains(&kid)) {
             files::remove(&path)?;
         }
     }

@@ -48,8 +48,9 @@ pub fn run(msb: &Msb, cases: &Cases, scratch: &Scratch, plan: &Plan, tally: &Tal
 
 /// Issues keys in a new home until there is no room.
 fn until_refused(msb: &Msb, mount: &Mount, size: &str) -> Result<(), String> {
-    mount.resize(size)?;
+    // What is left of the one before may need more.
     place::clear(&mount.0);
+    mount.resize(size)?;
     let home = mount.0.join("home");
     let mut keys = vec![];
     let refused = loop {

@@ -84,12 +84,12 @@ pub(super) fn table<const N: usize>(
     format!("{}\n", table.trim_fmt())
 }
 
-/// Some of many keys, and how many more there are.
+/// Some of many keys, and for a person how many more there are: programs are told the number.
 pub(super) fn some(first: &[Listed], count: u64, for_a_person: bool) -> String {
     let rows = table(HEADING, first.iter().map(cells), for_a_person);
     match count.saturating_sub(first.len() as u64) {
-        0 => rows,
-        more => format!("{rows}and {more} more\n"),
+        more if more > 0 && for_a_person => format!("{rows}and {more} more\n"),
+        _ => rows,
     }
 }
 

@@ -288,6 +288,18 @@ fn a_rotation_mends_a_lost_server_key_and_refuses_an_unsafe_one() {
     assert_eq!(kid(&mut msb), before);
 }
 
+#[test]
+fn of_many_keys_some_are_listed() {
+    let mut msb = Msb::new();
+    msb.key("--count 203");
+    let ran = types(&mut msb, "server key rotate --dry-run", "");
+    assert!(ran.stdout.ends_with("and 3 more\n"), "{}", ran.stdout);
+    let ran = msb.ends("server key rotate --dry-run", 0);
+    assert_eq!(ran.stdout.lines().count(), 200);
+    assert!(ran.stdout.lines().all(|line| line.split('\t').count() == 8), "{}", ran.stdout);
+    assert!(ran.stderr.contains("203 keys would end with it"), "{}", ran.stderr);
+}
+
 /// A clock that was set back: keys issued later than the rotation are from before it all the same.
 #[test]
 fn a_rotation_under_a_clock_that_was_set_back_kills_nothing() {

@@ -159,6 +159,10 @@ pub(super) fn store_hint(fault: &StoreFault) -> Option<String> {
             "restore {} from a backup with `msb server key import`, or run `msb server key rotate`",
             shown(path)
         )),
+        StoreFault::OtherVersion { path, version, known } if version < known => Some(format!(
+            "use the msb that wrote it; or move {} away, and run `msb server key reset`",
+            shown(path)
+        )),
         StoreFault::OtherVersion { .. } => {
             Some("use the msb that wrote it, or a newer one".to_owned())
         }

@@ -287,6 +287,14 @@ impl StoreFault {
                 Self::Damaged { path, what }
             }
             Some(ErrorCode::DiskFull) => Self::Full { path },
+            // What the log is shared by has no room.
+            Some(ErrorCode::SystemIoFailure)
+                if error.sqlite_error().is_some_and(|error| {
+                    error.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE
+                }) =>
+            {
+                Self::Full { path }
+            }
             Some(ErrorCode::SystemIoFailure) => Self::Disk { path },
             Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied | ErrorCode::ReadOnly) => {
                 Self::Unwritable { path }

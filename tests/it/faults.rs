@@ -300,6 +300,11 @@ fn a_damaged_database_is_told_and_left_as_it_is() {
         let _ = fs::remove_file(path.with_extension("db-wal"));
     };
     damaged(&newer, 78, "has version 3, and this msb knows 2");
+    let older = |path: &Path| {
+        Connection::open(path).unwrap().execute_batch("PRAGMA user_version = 1").unwrap();
+        let _ = fs::remove_file(path.with_extension("db-wal"));
+    };
+    damaged(&older, 78, "`msb server key reset`");
     damaged(&|path| chmod(path, 0o622), 77, "others can write");
     let link = |path: &Path| {
         fs::rename(path, path.with_extension("aside")).unwrap();

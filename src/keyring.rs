@@ -70,6 +70,11 @@ impl KeyRing {
         })
     }
 
+    /// The name of the key that signs.
+    pub fn signing_kid(&self) -> Option<Kid> {
+        self.signing().map(|(public, _)| public.kid())
+    }
+
     /// The key of this name.
     pub fn find(&self, kid: Kid) -> Option<&RingKey> {
         self.0.iter().find(|key| key.public.kid() == kid)

@@ -103,7 +103,7 @@ impl<'c, 'w> Console<'c, 'w> {
     /// server key.
     pub(super) fn ring(&self, purpose: Purpose) -> Result<(Store, KeyRing), Error> {
         let home = self.home()?;
-        let none = || Error::NoServerKey { home: home.config.display().to_string() };
+        let none = || Error::no_server_key(&home);
         let store = Store::open(&home, purpose)?.ok_or_else(none)?;
         let ring = store.ring()?;
         if ring.is_empty() { Err(none()) } else { Ok((store, ring)) }

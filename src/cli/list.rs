@@ -1,5 +1,7 @@
 //! `msb server list`: who holds what.
 
+use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
+
 use super::{
     complete::Offer,
     console::Console,
@@ -15,7 +17,6 @@ use crate::{
     revocations::Kind,
     time::{NotATime, Span},
 };
-use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
 
 /// List keys: those that may still work, newest first
 #[derive(clap::Args)]
@@ -105,8 +106,7 @@ pub(super) fn run(args: Args, console: &mut Console<'_, '_>) -> Result<Exit, Err
         console.remark(&[match (told, next) {
             (_, Some(id)) => format!("there are more: --after {id}"),
             (0, None) => "no keys".to_owned(),
-            (1, None) => "1 key".to_owned(),
-            (count, None) => format!("{count} keys"),
+            (count, None) => row::keys(count as u64),
         }])?;
     }
     let attention = args.expiring.is_some() && told > 0;

@@ -3,7 +3,13 @@
 use comfy_table::{ContentArrangement, Table, presets};
 use serde::Serialize;
 
-use crate::{error::Error, label::Label, ledger::Listed, store::Store, time::UnixTime};
+use crate::{
+    error::Error,
+    label::Label,
+    ledger::{Filter, Listed},
+    store::Store,
+    time::UnixTime,
+};
 
 /// The members that programs are told.
 #[derive(Serialize)]
@@ -84,13 +90,42 @@ pub(super) fn table<const N: usize>(
     format!("{}\n", table.trim_fmt())
 }
 
-/// Some of many keys, and for a person how many more there are: programs are told the number.
-pub(super) fn some(first: &[Listed], count: u64, for_a_person: bool) -> String {
-    let rows = table(HEADING, first.iter().map(cells), for_a_person);
-    match count.saturating_sub(first.len() as u64) {
-        more if more > 0 && for_a_person => format!("{rows}and {more} more\n"),
-        _ => rows,
+/// Keys that something happens to: the first of them, and how many there are.
+pub(super) struct Many {
+    first: Vec<Listed>,
+    pub(super) count: u64,
+}
+
+impl Many {
+    /// All that pass a filter.
+    pub(super) fn of(store: &Store, mut filter: Filter, now: UnixTime) -> Result<Self, Error> {
+        filter.limit = Some(MOST);
+        let first = store.list(&filter, now)?;
+        let count = match first.len() {
+            all if all < MOST as usize => all as u64,
+            _ => store.count(&filter, now)?,
+        };
+        Ok(Self { first, count })
     }
+
+    /// A line each; for a person also how many more there are: programs are told the number.
+    pub(super) fn rows(&self, for_a_person: bool) -> String {
+        let rows = table(HEADING, self.first.iter().map(cells), for_a_person);
+        match self.count.saturating_sub(self.first.len() as u64) {
+            more if more > 0 && for_a_person => format!("{rows}and {more} more\n"),
+            _ => rows,
+        }
+    }
+}
+
+/// `1 key` or `7 keys`.
+pub(super) fn keys(count: u64) -> String {
+    counted(count, "key")
+}
+
+/// `1 live key` or `7 live keys`.
+pub(super) fn counted(count: u64, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
 /// What people call a key, behind its id.
@@ -120,3 +155,6 @@ pub(super) fn lines<const N: usize>(lines: [(&str, Option<String>); N]) -> Strin
 /// What stands above the cells of keys.
 pub(super) const HEADING: [&str; 8] =
     ["ID", "STATE", "NAMESPACES", "SCOPE", "OWNER", "NAME", "ISSUED", "ENDS"];
+
+/// How many of many keys are listed.
+const MOST: u32 = 200;

@@ -13,7 +13,7 @@ use std::{io, path::PathBuf};
 
 use crate::{
     config::ConfigFault,
-    files::FileFault,
+    files::{FileFault, Home},
     issue::IssueFault,
     key::KeyId,
     signing::{Kid, NotAJwk, NotAPem},
@@ -172,6 +172,11 @@ impl Error {
     /// A mistake in the command line.
     pub fn usage(message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self::Usage { message: message.into(), hint: hint.into() }
+    }
+
+    /// That no server key was ever made in a home.
+    pub fn no_server_key(home: &Home) -> Self {
+        Self::NoServerKey { home: home.config.display().to_string() }
     }
 
     /// What the process ends with.

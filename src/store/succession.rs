@@ -100,10 +100,8 @@ impl Change<'_> {
 
     /// Puts the first server key into an empty ring; an error if the file of another is there.
     pub fn add_first_server_key(&mut self, server_key: ServerKey) -> Result<ServerKey, StoreFault> {
-        let left = self.store.home.server_key();
-        if files::exists(&left)? {
-            let database = self.store.home.database();
-            return Err(StoreFault::RevocationsLost { left, database });
+        if let Some(lost) = self.store.lost()? {
+            return Err(lost);
         }
         self.succeed(server_key, Succession::Reset, "create server key")
     }

@@ -23,6 +23,13 @@ impl Store {
             .map_err(|_| self.damaged("its key ring has a kid twice, or two keys that sign"))
     }
 
+    /// That revocations were lost: a server key is there, and the ring is empty.
+    pub fn lost(&self) -> Result<Option<StoreFault>, StoreFault> {
+        let (left, database) = (self.home.server_key(), self.home.database());
+        let lost = self.ring()?.is_empty() && files::exists(&left)?;
+        Ok(lost.then_some(StoreFault::RevocationsLost { left, database }))
+    }
+
     /// What is known about the revocation of a key, one by one or by a rule; never
     /// [`Revocation::NotChecked`].
     pub fn revocation(&self, key: &SignedKey) -> Result<Revocation, StoreFault> {

@@ -154,7 +154,7 @@ fn revoke(
 ) -> Result<UnixTime, Error> {
     let change = store.change(&console.world.who, console.world.clock)?;
     let at = change.now();
-    let why = reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+    let why = because(&reason);
     let revoked = Revoked { at, cause: Cause::Operator(reason) };
     for target in targets.iter_mut().filter(|target| target.before.is_none()) {
         if change.revoke(target.id, &revoked)? {
@@ -166,6 +166,11 @@ fn revoke(
     }
     change.commit()?;
     Ok(at)
+}
+
+/// Why, behind what was done.
+fn because(reason: &Option<Label>) -> String {
+    reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default()
 }
 
 fn before(revocation: Revocation) -> Option<Revoked> {
@@ -229,8 +234,9 @@ struct Cut {
 }
 
 /// What one should know before.
-const NOTE: &str = "A kind is one decision however many keys it has: it covers every key issued up to now, those \
-     that the ledger does not know too, and no key that is issued later.";
+const NOTE: &str = "\
+    A kind is one decision however many keys it has: it covers every key issued up to now, \
+    those that the ledger does not know too, and no key that is issued later.";
 
 const EXAMPLES: &str = "\
 Examples:

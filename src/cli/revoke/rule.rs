@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Answer, Args, DONE, ELSEWHERE, UNCHANGED};
+use super::{Answer, Args, DONE, ELSEWHERE, UNCHANGED, because};
 use crate::{
     cli::{
         complete::Offer,
@@ -13,7 +13,7 @@ use crate::{
     error::{Error, Exit},
     key::Party,
     label::Label,
-    ledger::{Filter, Listed, State},
+    ledger::{Filter, State},
     namespace::Namespace,
     revocations::{Kind, Rule},
     signing::Kid,
@@ -52,12 +52,6 @@ pub(super) struct Told {
     keys: Option<u64>,
 }
 
-/// The keys that a rule would cut off.
-struct Stake {
-    first: Vec<Listed>,
-    count: u64,
-}
-
 pub(super) fn run(args: Args, console: &mut Console<'_, '_>) -> Result<Exit, Error> {
     let KindArgs { owner, namespace, kid, issued_before, all } = args.kind;
     let kind = Kind { owner, namespace, kid };
@@ -73,22 +67,21 @@ pub(super) fn run(args: Args, console: &mut Console<'_, '_>) -> Result<Exit, Err
             states: State::LIVE.to_vec(),
             kind: kind.clone(),
             issued_by: before,
-            limit: Some(MOST),
             ..Filter::default()
         };
-        match asks || args.dry_run {
-            true => {
-                Some(Stake { first: store.list(&filter, now)?, count: store.count(&filter, now)? })
-            }
-            false => None,
-        }
+        let looks = asks || args.dry_run;
+        looks.then(|| row::Many::of(&store, filter, now)).transpose()?
     };
     if args.dry_run {
         let stake = stake.expect("a dry run looks");
         return foretell(&kind, before.unwrap_or(now), &stake, console);
     }
     if let Some(stake) = stake.filter(|_| asks) {
-        let stake = format!("{} would be cut off\n{}", counted(stake.count), stake.rows(true));
+        let stake = format!(
+            "{} would be cut off\n{}",
+            row::counted(stake.count, "live key"),
+            stake.rows(true)
+        );
         match all || kind == Kind::default() {
             true => console.confirm_by(&stake, "all")?,
             false => console.confirm(&stake, &format!("revoke {}?", kind.told()))?,
@@ -127,7 +120,7 @@ fn cut_off(
     let (mut store, _) = console.ring(Purpose::Write)?;
     let change = store.change(&console.world.who, console.world.clock)?;
     let until = before.map_or_else(|| change.issued_until(&kind), Ok)?;
-    let why = reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+    let why = because(&reason);
     change.cut_off(&Rule { kind: kind.clone(), until, at: change.now(), reason })?;
     change.audit_trust("revoke", &format!("{} issued until {until}{why}", kind.told()))?;
     change.commit()?;
@@ -135,16 +128,10 @@ fn cut_off(
     Ok(Cut { kind, until, covered })
 }
 
-impl Stake {
-    fn rows(&self, for_a_person: bool) -> String {
-        row::some(&self.first, self.count, for_a_person)
-    }
-}
-
 fn foretell(
     kind: &Kind,
     until: UnixTime,
-    stake: &Stake,
+    stake: &row::Many,
     console: &mut Console<'_, '_>,
 ) -> Result<Exit, Error> {
     if console.json() {
@@ -154,7 +141,10 @@ fn foretell(
         return Ok(Exit::Done);
     }
     console.answer(&stake.rows(console.answers_a_person()))?;
-    console.remark(&[format!("{} would be cut off; {UNCHANGED}", counted(stake.count))])?;
+    console.remark(&[format!(
+        "{} would be cut off; {UNCHANGED}",
+        row::counted(stake.count, "live key")
+    )])?;
     Ok(Exit::Done)
 }
 
@@ -186,11 +176,3 @@ impl Told {
         }
     }
 }
-
-/// `1 live key` or `7 live keys`.
-fn counted(count: u64) -> String {
-    format!("{count} live key{}", if count == 1 { "" } else { "s" })
-}
-
-/// How many keys are listed before they are cut off.
-const MOST: u32 = 200;

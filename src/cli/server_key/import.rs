@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use super::{
-    Answer, DONE, described,
+    Answer, DONE,
     rotate::{self, Act, OVERLAP, Outlook},
+    tell,
 };
 use crate::{
     cli::{
@@ -136,9 +137,7 @@ fn look(
         };
         return Ok(Before::Other { outlook, lost });
     }
-    let (left, database) = (home.server_key(), home.database());
-    let lost = files::exists(&left)?.then_some(StoreFault::RevocationsLost { left, database });
-    Ok(Before::First { lost })
+    Ok(Before::First { lost: store.lost()? })
 }
 
 /// Makes it the first server key of an empty ring.
@@ -147,7 +146,7 @@ fn adopt(home: &Home, server_key: ServerKey, console: &Console<'_, '_>) -> Resul
     let mut change = store.change(&console.world.who, console.world.clock)?;
     let ring = change.ring()?;
     if !ring.is_empty() {
-        return Err(Error::Moved { kid: ring.signing().map(|(public, _)| public.kid()) });
+        return Err(Error::Moved { kid: ring.signing_kid() });
     }
     change.succeed(server_key, Succession::Reset, "import")?;
     let ring = change.ring()?;
@@ -237,16 +236,10 @@ impl Before {
     }
 }
 
-fn tell(ring: &KeyRing, console: &mut Console<'_, '_>) -> Result<(), Error> {
-    if console.json() {
-        return console.answer_json("msb.key/1", &Answer::of(ring, console.world.now));
-    }
-    console.answer(&described(ring, console.world.now))
-}
-
 /// What one should know before.
-const NOTE: &str = "The server key that signed so far verifies for 30 days more. One that was retired or reset \
-     does not come back.";
+const NOTE: &str = "\
+    The server key that signed so far verifies for 30 days more. One that was retired or reset \
+    does not come back.";
 
 const EXAMPLES: &str = "\
 Examples:

@@ -120,9 +120,13 @@ fn described(ring: &KeyRing, now: UnixTime) -> String {
     text
 }
 
-/// `1 key` or `7 keys`.
-fn keys(count: u64) -> String {
-    format!("{count} key{}", if count == 1 { "" } else { "s" })
+/// Says which server key signs from now on, and what became of others by that.
+fn tell(ring: &KeyRing, console: &mut Console<'_, '_>) -> Result<(), Error> {
+    let now = console.world.now;
+    if console.json() {
+        return console.answer_json("msb.key/1", &Answer::of(ring, now));
+    }
+    console.answer(&described(ring, now))
 }
 
 /// What is said where a change of the server key could not be told.

@@ -1,13 +1,13 @@
 //! `msb server key reset`: every key issued so far is dead.
 
-use super::{Answer, DONE, Held, described, keys};
+use super::{Answer, DONE, Held, tell};
 use crate::{
     cli::{
         console::{Console, Tone},
         row,
     },
     error::{Error, Exit},
-    files::{self, Home},
+    files::Home,
     keyring::KeyRing,
     ledger::Holding,
     signing::{Kid, ServerKey},
@@ -45,20 +45,20 @@ pub(super) fn run(args: Args, console: &mut Console<'_, '_>) -> Result<Exit, Err
     if asks {
         let stake = stake(&before, console);
         shown = match &before {
-            Before::Known { ring, .. } => ring.signing().map(|(public, _)| public.kid()),
+            Before::Known { ring, .. } => ring.signing_kid(),
             Before::Lost(_) => None,
         };
         let word = shown.map_or("reset".to_owned(), |kid| kid.to_string());
         console.confirm_by(&stake, &word)?;
     }
     let ring = reset(&home, shown, console)?;
-    tell(&ring, console).map_err(|error| error.after(DONE))?;
+    tell(&ring, console).and_then(|()| advise(console)).map_err(|error| error.after(DONE))?;
     Ok(Exit::Done)
 }
 
 /// What would die; an error if there was never a server key.
 fn look(home: &Home, whose: bool, console: &Console<'_, '_>) -> Result<Before, Error> {
-    let none = || Error::NoServerKey { home: home.config.display().to_string() };
+    let none = || Error::no_server_key(home);
     let store = match Store::open(home, Purpose::Read) {
         Ok(store) => store.ok_or_else(none)?,
         Err(fault @ StoreFault::RevocationsLost { .. }) => return Ok(Before::Lost(fault)),
@@ -66,11 +66,7 @@ fn look(home: &Home, whose: bool, console: &Console<'_, '_>) -> Result<Before, E
     };
     let ring = store.ring()?;
     if ring.is_empty() {
-        let (left, database) = (home.server_key(), home.database());
-        return match files::exists(&left)? {
-            true => Ok(Before::Lost(StoreFault::RevocationsLost { left, database })),
-            false => Err(none()),
-        };
+        return store.lost()?.map(Before::Lost).ok_or_else(none);
     }
     let holdings = if whose { store.holdings(console.world.now)? } else { vec![] };
     Ok(Before::Known { ring, holdings })
@@ -81,7 +77,7 @@ fn reset(home: &Home, shown: Option<Kid>, console: &mut Console<'_, '_>) -> Resu
     let server_key = ServerKey::generate(&mut *console.world.entropy);
     let mut store = Store::open_or_begin_anew(home)?;
     let mut change = store.change(&console.world.who, console.world.clock)?;
-    let signing = change.ring()?.signing().map(|(public, _)| public.kid());
+    let signing = change.ring()?.signing_kid();
     if shown.is_some() && shown != signing {
         return Err(Error::Moved { kid: signing });
     }
@@ -91,11 +87,11 @@ fn reset(home: &Home, shown: Option<Kid>, console: &mut Console<'_, '_>) -> Resu
     Ok(ring)
 }
 
-fn tell(ring: &KeyRing, console: &mut Console<'_, '_>) -> Result<(), Error> {
+/// What is left to be done; programs know it.
+fn advise(console: &mut Console<'_, '_>) -> Result<(), Error> {
     if console.json() {
-        return console.answer_json("msb.key/1", &Answer::of(ring, console.world.now));
+        return Ok(());
     }
-    console.answer(&described(ring, console.world.now))?;
     console.remark(&[
         "what verifies elsewhere (`--jwks`, a cached JWKS) follows when it next fetches the keys"
             .to_owned(),
@@ -110,7 +106,7 @@ fn stake(before: &Before, console: &Console<'_, '_>) -> String {
             format!("{fault}\na reset kills every key of that server key, known or not\n")
         }
         Before::Known { holdings, .. } => {
-            let dies = keys(holdings.iter().map(|holding| holding.keys).sum());
+            let dies = row::keys(holdings.iter().map(|holding| holding.keys).sum());
             let heading = console.paint_remark(Tone::Bad, &format!("{dies} will die"));
             let more = match holdings.len().saturating_sub(MOST) {
                 0 => String::new(),
@@ -144,7 +140,7 @@ fn foretell(before: &Before, console: &mut Console<'_, '_>) -> Result<Exit, Erro
     }
     console.answer(&table(holdings, console.answers_a_person()))?;
     let lost = lost.map(|lost| format!(" ({lost})")).unwrap_or_default();
-    console.remark(&[format!("{} would die; nothing was changed{lost}", keys(dies))])?;
+    console.remark(&[format!("{} would die; nothing was changed{lost}", row::keys(dies))])?;
     Ok(Exit::Done)
 }
 
@@ -157,8 +153,9 @@ fn table(holdings: &[Holding], for_a_person: bool) -> String {
 }
 
 /// What one should know before.
-const NOTE: &str = "On a terminal it shows what dies and asks; in a script it proceeds. Retired server keys die \
-     too. What verifies elsewhere with a JWKS follows when it next fetches it.";
+const NOTE: &str = "\
+    On a terminal it shows what dies and asks; in a script it proceeds. Retired server keys \
+    die too. What verifies elsewhere with a JWKS follows when it next fetches it.";
 
 const EXAMPLES: &str = "\
 Examples:

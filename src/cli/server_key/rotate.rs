@@ -1,6 +1,6 @@
 //! `msb server key rotate`: a new server key signs, and the old one verifies for a while.
 
-use super::{Answer, DONE, described, keys};
+use super::{Answer, DONE, described};
 use crate::{
     cli::{
         console::Console,
@@ -10,7 +10,7 @@ use crate::{
     error::{Error, Exit},
     files::Home,
     keyring::KeyRing,
-    ledger::{Filter, Listed, State},
+    ledger::{Filter, State},
     revocations::Kind,
     signing::{Kid, ServerKey},
     store::{Change, KeyFile, Purpose, Store, StoreFault, Succession},
@@ -35,11 +35,9 @@ pub(in crate::cli) struct Args {
 /// The server key that is going to be retired, until when, and what that does.
 pub(super) struct Outlook {
     pub(super) kid: Kid,
-    pub(super) until: UnixTime,
-    /// The first of the keys that outlive it.
-    outliving: Vec<Listed>,
-    /// How many there are.
-    count: u64,
+    until: UnixTime,
+    /// The keys that outlive it.
+    outliving: row::Many,
 }
 
 pub(super) fn run(args: Args, console: &mut Console<'_, '_>) -> Result<Exit, Error> {
@@ -48,17 +46,16 @@ pub(super) fn run(args: Args, console: &mut Console<'_, '_>) -> Result<Exit, Err
     let mut shown = None;
     {
         let (store, ring) = console.ring(Purpose::Read)?;
-        let none = || Error::NoServerKey { home: home.config.display().to_string() };
-        let (public, _) = ring.signing().ok_or_else(none)?;
+        let kid = ring.signing_kid().ok_or_else(|| Error::no_server_key(&home))?;
         let until = end(&args.overlap, console.world.now)?;
         if asks || args.dry_run {
-            shown = Some(Outlook::of(&store, public.kid(), until, console.world.now)?);
+            shown = Some(Outlook::of(&store, kid, until, console.world.now)?);
         }
     }
     if let Some(outlook) = shown.as_ref().filter(|_| args.dry_run) {
         return outlook.foretell(console);
     }
-    if let Some(outlook) = shown.as_ref().filter(|outlook| outlook.count > 0) {
+    if let Some(outlook) = shown.as_ref().filter(|outlook| outlook.outliving.count > 0) {
         console.confirm(&outlook.stake(console.world.now), "rotate all the same?")?;
     }
     let server_key = ServerKey::generate(&mut *console.world.entropy);
@@ -104,7 +101,7 @@ pub(super) fn retire(
     let mut store = Store::open_or_create(home)?;
     let mut change = store.change(&console.world.who, console.world.clock)?;
     let ring = change.ring()?;
-    let signing = ring.signing().map(|(public, _)| public.kid());
+    let signing = ring.signing_kid();
     let Some(kid) = signing.filter(|kid| shown.is_none_or(|shown| shown == *kid)) else {
         return Err(Error::Moved { kid: signing });
     };
@@ -149,15 +146,9 @@ impl Outlook {
             states: State::LIVE.to_vec(),
             kind: Kind { kid: Some(kid), ..Kind::default() },
             outlives: Some(until),
-            limit: Some(MOST),
             ..Filter::default()
         };
-        let outliving = store.list(&filter, now)?;
-        let count = match outliving.len() {
-            all if all < MOST as usize => all as u64,
-            _ => store.count(&filter, now)?,
-        };
-        Ok(Self { kid, until, outliving, count })
+        Ok(Self { kid, until, outliving: row::Many::of(store, filter, now)? })
     }
 
     /// The same for the server key that signs, and the overlap after an import; none if none signs.
@@ -173,33 +164,32 @@ impl Outlook {
 
     /// What a person has to know before they say yes; nothing if no key outlives the overlap.
     pub(super) fn stake(&self, now: UnixTime) -> String {
-        if self.count == 0 {
+        if self.outliving.count == 0 {
             return String::new();
         }
         let until = Told { at: self.until, now };
-        format!("{} would live longer, and end at {until}\n{}", keys(self.count), self.rows(true))
-    }
-
-    /// The keys that outlive the overlap.
-    fn rows(&self, for_a_person: bool) -> String {
-        row::some(&self.outliving, self.count, for_a_person)
+        format!(
+            "{} would live longer, and end at {until}\n{}",
+            row::keys(self.outliving.count),
+            self.outliving.rows(true)
+        )
     }
 
     pub(super) fn foretell(&self, console: &mut Console<'_, '_>) -> Result<Exit, Error> {
         if console.json() {
             let (kid, until) = (self.kid.to_string(), self.until.to_string());
             let retired = vec![super::Retired { kid, until }];
-            let keys = Some(self.count);
+            let keys = Some(self.outliving.count);
             let answer = Answer { dry_run: true, retired, keys, ..Answer::default() };
             console.answer_json("msb.key/1", &answer)?;
             return Ok(Exit::Done);
         }
-        console.answer(&self.rows(console.answers_a_person()))?;
+        console.answer(&self.outliving.rows(console.answers_a_person()))?;
         let until = Told { at: self.until, now: console.world.now };
         console.remark(&[format!(
             "server key {} would verify until {until}, and {} would end with it; nothing was changed",
             self.kid,
-            keys(self.count)
+            row::keys(self.outliving.count)
         )])?;
         Ok(Exit::Done)
     }
@@ -210,7 +200,7 @@ impl Retired {
     pub(super) fn tell(self, console: &mut Console<'_, '_>) -> Result<(), Error> {
         let Self { ring, outlook } = self;
         if console.json() {
-            let keys = outlook.as_ref().ok().map(|outlook| outlook.count);
+            let keys = outlook.as_ref().ok().map(|outlook| outlook.outliving.count);
             console.answer_json(
                 "msb.key/1",
                 &Answer { keys, ..Answer::of(&ring, console.world.now) },
@@ -219,8 +209,8 @@ impl Retired {
         }
         console.answer(&described(&ring, console.world.now))?;
         let outlook = outlook?;
-        console.answer(&outlook.rows(console.answers_a_person()))?;
-        console.remark(&[match outlook.count {
+        console.answer(&outlook.outliving.rows(console.answers_a_person()))?;
+        console.remark(&[match outlook.outliving.count {
             0 => "no key outlives the overlap".to_owned(),
             1 => "1 key ends with the overlap: hand out new ones".to_owned(),
             count => format!("{count} keys end with the overlap: hand out new ones"),
@@ -229,8 +219,9 @@ impl Retired {
 }
 
 /// What one should know before.
-const NOTE: &str = "Lists the keys that outlive the overlap: they end with it, and their holders need new ones. \
-     For a stolen server key use `reset`: whoever has it can date keys back.";
+const NOTE: &str = "\
+    Lists the keys that outlive the overlap: they end with it, and their holders need new \
+    ones. For a stolen server key use `reset`: whoever has it can date keys back.";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -240,6 +231,3 @@ Examples:
 
 /// How long a retired server key verifies.
 pub(super) const OVERLAP: &str = "30d";
-
-/// How many keys that outlive the overlap are listed.
-const MOST: u32 = 200;

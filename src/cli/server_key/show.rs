@@ -32,9 +32,8 @@ enum Format {
 
 pub(super) fn run(args: Args, console: &mut Console<'_, '_>) -> Result<Exit, Error> {
     let (_, ring) = console.ring(Purpose::Read)?;
-    let home = console.home()?.config.display().to_string();
-    let none = || Error::NoServerKey { home };
-    let (public, since) = ring.signing().ok_or_else(none)?;
+    let home = console.home()?;
+    let (public, since) = ring.signing().ok_or_else(|| Error::no_server_key(&home))?;
     if console.json() {
         console.answer_json("msb.key/1", &Answer::of(&ring, console.world.now))?;
         return Ok(Exit::Done);

@@ -3,7 +3,7 @@
 use std::{fmt, str::FromStr};
 
 /// A name or a reason: 1 to 128 characters, none of which a reader cannot see.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct Label(String);
 
 impl Label {

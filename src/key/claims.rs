@@ -49,7 +49,7 @@ impl Claims {
 }
 
 /// An owner, an issuer or an audience: `[A-Za-z0-9][A-Za-z0-9@._+:/-]{0,127}`.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct Party(String);
 
 impl Party {

@@ -21,6 +21,12 @@ impl KeyId {
     pub fn may_begin_with(text: &str) -> bool {
         text.len() <= Self::LENGTH && text.bytes().all(|byte| ALPHABET.contains(&byte))
     }
+
+    /// Its first bits, at most 64 of them, as a number, over which drawn ids are spread evenly.
+    pub fn first_bits(self, count: u32) -> u64 {
+        let [first @ .., _, _] = self.0;
+        u64::from_be_bytes(first).checked_shr(u64::BITS - count).unwrap_or(0)
+    }
 }
 
 impl fmt::Display for KeyId {
@@ -84,6 +90,13 @@ mod tests {
         // RFC 4648 bits, Crockford's letters: 0,1,2,3 … 15.
         assert_eq!(id.to_string(), "0123456789abcdef");
         assert_eq!(KeyId([0xff; 10]).to_string(), "zzzzzzzzzzzzzzzz");
+    }
+
+    #[test]
+    fn the_first_bits_are_those_in_front() {
+        let id: KeyId = "zzg0000000000001".parse().unwrap();
+        assert_eq!([0, 1, 11, 12].map(|count| id.first_bits(count)), [0, 1, 0x7ff, 0xffe]);
+        assert_eq!(id.first_bits(64), 0xffe0 << 48);
     }
 
     #[test]

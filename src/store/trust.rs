@@ -10,7 +10,7 @@ use crate::{
     key::{KeyId, SignedKey},
     keyring::{KeyRing, RingKey, Standing},
     label::Label,
-    revocations::{Cause, Kind, Revocation, Revoked, Rule},
+    revocations::{Cause, Kind, Revocation, Revocations, Revoked, Rule},
     signing::{Kid, PublicKey, ServerKey},
     time::UnixTime,
 };
@@ -57,6 +57,11 @@ impl Store {
     /// The rules that may cover keys issued at this moment or later, oldest first.
     pub fn rules(&self, since: UnixTime) -> Result<Vec<Rule>, StoreFault> {
         rules(&self.db, since).map_err(|error| self.fault(error))
+    }
+
+    /// All that was cut off by now.
+    pub fn revocations(&self) -> Result<Revocations, StoreFault> {
+        revocations(&self.db).map_err(|error| self.fault(error))
     }
 
     /// How the server key file stands to the key that signs. Nothing is changed.
@@ -178,6 +183,16 @@ fn rules(db: &Connection, since: UnixTime) -> rusqlite::Result<Vec<Rule>> {
         })
     })?
     .collect()
+}
+
+pub(super) fn revocations(db: &Connection) -> rusqlite::Result<Revocations> {
+    let mut query = db.prepare_cached("SELECT at, cause, reason, jti FROM revocation")?;
+    let mut unread = Ok(());
+    let ids = query.query_map((), |row| Ok((word(row, 3)?, revoked(row, 0)?)))?;
+    let ids = ids.map_while(|id| id.map_err(|error| unread = Err(error)).ok());
+    let rules = rules(db, UnixTime::MIN)?;
+    let revocations = Revocations::new(ids, rules);
+    unread.map(|()| revocations)
 }
 
 /// The kind of keys in three columns from this one on.

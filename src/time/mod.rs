@@ -15,6 +15,9 @@ pub use span::{Lifetime, Moment, Span};
 pub struct UnixTime(i64);
 
 impl UnixTime {
+    /// The first moment: 1970-01-01T00:00:00Z.
+    pub const MIN: UnixTime = UnixTime(0);
+
     /// The last moment: 9999-12-31T23:59:59Z.
     pub const MAX: UnixTime = UnixTime(253_402_300_799);
 
@@ -412,7 +415,7 @@ mod tests {
         expire("@253402300799", Ok("9999-12-31T23:59:59Z"));
         assert_eq!(UnixTime::from_secs(253_402_300_799), Some(UnixTime::MAX));
         assert_eq!(UnixTime::from_secs(253_402_300_800), None);
-        assert_eq!(UnixTime::from_secs(0).unwrap().to_string(), "1970-01-01T00:00:00Z");
+        assert_eq!(UnixTime::MIN.to_string(), "1970-01-01T00:00:00Z");
         assert_eq!(UnixTime::from_secs(-1), None);
     }
 

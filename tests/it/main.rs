@@ -19,5 +19,6 @@ mod secrets;
 mod settings;
 mod shells;
 mod streams;
+mod trust;
 mod usage;
 mod vectors;

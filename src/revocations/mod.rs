@@ -1,5 +1,7 @@
 //! Revocations: keys that were cut off before their time, one by one or by a rule.
 
+mod snapshot;
+
 use crate::{
     key::{Claims, Party},
     label::Label,
@@ -7,6 +9,8 @@ use crate::{
     signing::Kid,
     time::UnixTime,
 };
+
+pub use snapshot::Revocations;
 
 /// What is known about the revocation of one key.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -29,7 +33,7 @@ pub struct Revoked {
 }
 
 /// Why a key was cut off.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub enum Cause {
     /// Somebody revoked it, perhaps saying why.
     Operator(Option<Label>),
@@ -53,7 +57,7 @@ pub struct Rule {
 }
 
 /// A kind of keys: those to which every part applies that is there; without any, every key.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
 pub struct Kind {
     /// They belong to this owner.
     pub owner: Option<Party>,

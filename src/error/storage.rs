@@ -1,6 +1,6 @@
 //! What is wrong with files and what is kept in them.
 
-use std::{fmt, io::ErrorKind, path::Path};
+use std::{fmt, io::ErrorKind, path::Path, time::Duration};
 
 use super::{Exit, plain};
 use crate::{
@@ -114,8 +114,10 @@ pub(super) fn store_exit(fault: &StoreFault) -> Exit {
         StoreFault::Disk { .. } | StoreFault::Full { .. } => Exit::OutputFailed,
         StoreFault::Gone { .. } | StoreFault::Sql { .. } => Exit::Failed,
         StoreFault::KeyFileMissing { .. } => Exit::NoServerKey,
-        StoreFault::KeyFileStrange { .. }
+        StoreFault::Behind { .. }
+        | StoreFault::KeyFileStrange { .. }
         | StoreFault::OtherVersion { .. }
+        | StoreFault::Replaced { .. }
         | StoreFault::RevocationsLost { .. } => Exit::Configuration,
         StoreFault::Unwritable { .. } => Exit::Permissions,
     }
@@ -123,6 +125,10 @@ pub(super) fn store_exit(fault: &StoreFault) -> Exit {
 
 pub(super) fn store_hint(fault: &StoreFault) -> Option<String> {
     match fault {
+        StoreFault::Behind { .. } | StoreFault::Replaced { .. } => Some(
+            "put the old one back; or, if this one has every revocation, start the server again"
+                .to_owned(),
+        ),
         StoreFault::Busy { .. } => Some("try again".to_owned()),
         StoreFault::Damaged { path, .. } => {
             Some(format!("{}; or move it away, and `msb server key reset`", restore(path)))
@@ -138,7 +144,8 @@ pub(super) fn store_hint(fault: &StoreFault) -> Option<String> {
             Some("look at the disk, then run it again: it may not have been done".to_owned())
         }
         StoreFault::Full { .. } => Some("make room, then try again".to_owned()),
-        StoreFault::Gone { .. } | StoreFault::Sql { .. } => None,
+        StoreFault::Gone { .. } => Some("put it back".to_owned()),
+        StoreFault::Sql { .. } => None,
         StoreFault::KeyFileMissing { path } => {
             let path = shown(path);
             Some(format!(
@@ -181,8 +188,14 @@ fn restore(database: &Path) -> String {
 impl fmt::Display for StoreFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            StoreFault::Busy { path } => {
-                write!(f, "{} has been busy for 5 seconds", shown(path))
+            StoreFault::Behind { path, seq, known } => write!(
+                f,
+                "{} ends with change {seq} of trust, and change {known} was read before; \
+                 revocations may be lost",
+                shown(path)
+            ),
+            StoreFault::Busy { path, patience } => {
+                write!(f, "{} has been busy for {}", shown(path), waited(*patience))
             }
             StoreFault::Damaged { path, what } => {
                 write!(f, "{} is damaged: {}", shown(path), Shown(what))
@@ -204,6 +217,9 @@ impl fmt::Display for StoreFault {
             StoreFault::OtherVersion { path, version, known } => {
                 write!(f, "{} has version {version}, and this msb knows {known}", shown(path))
             }
+            StoreFault::Replaced { path } => {
+                write!(f, "{} was replaced by another; revocations may be lost", shown(path))
+            }
             StoreFault::RevocationsLost { left, database } if left == database => {
                 write!(f, "{} is empty; revocations may be lost", shown(left))
             }
@@ -216,6 +232,14 @@ impl fmt::Display for StoreFault {
             StoreFault::Sql { path, what } => write!(f, "{}: {}", shown(path), Shown(what)),
             StoreFault::Unwritable { path } => write!(f, "{} cannot be written", shown(path)),
         }
+    }
+}
+
+/// `5 seconds` or `50 ms`.
+fn waited(patience: Duration) -> String {
+    match patience.as_secs() {
+        0 => format!("{} ms", patience.as_millis()),
+        secs => format!("{secs} seconds"),
     }
 }
 

@@ -67,10 +67,15 @@ impl Home {
         self.data.join("msb.db-wal")
     }
 
+    /// What processes share of that log: where in it to find what.
+    pub fn database_log_index(&self) -> PathBuf {
+        self.data.join("msb.db-shm")
+    }
+
     /// Moves away what is left of the log of a database that is lost: it would be mixed into a
     /// new one.
     pub fn set_aside_database_log(&self) -> Result<(), FileFault> {
-        super::remove(&self.data.join("msb.db-shm"))?;
+        super::remove(&self.database_log_index())?;
         match super::rename(&self.database_log(), &self.data.join("msb.db-wal.lost")) {
             Err(fault) if fault.is_not_found() => Ok(()),
             moved => moved,

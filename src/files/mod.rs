@@ -5,6 +5,7 @@ mod edit;
 mod fault;
 mod home;
 mod replacement;
+mod stamp;
 
 use std::{
     fs::{self, DirBuilder, File, Metadata, OpenOptions},
@@ -30,6 +31,7 @@ use fault::at;
 pub use fault::{Fault, FileFault};
 pub use home::Home;
 pub use replacement::Replacement;
+pub use stamp::{Identity, Stamp};
 
 /// How long to wait for another process that is writing.
 pub const PATIENCE: Duration = Duration::from_secs(5);

@@ -8,7 +8,8 @@ use crate::{
     time::UnixTime,
 };
 
-/// All that was cut off as of one moment: 24 bytes for each id, and every reason once.
+/// All that was cut off as of one moment: 24 bytes for each id and about two to find
+/// it, and every reason once.
 #[derive(Debug)]
 pub struct Revocations {
     /// By id.
@@ -71,4 +72,4 @@ impl Revocations {
 }
 
 /// How many ids one beginning is to stand for, at least.
-const STRETCH: usize = 8;
+const STRETCH: usize = 2;

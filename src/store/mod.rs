@@ -6,8 +6,12 @@ mod completion;
 mod entries;
 mod succession;
 mod trust;
+mod watch;
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, config::DbConfig};
 
@@ -19,6 +23,7 @@ use crate::{
 pub use change::Change;
 pub use succession::Succession;
 pub use trust::KeyFile;
+pub use watch::{Trust, Watch};
 
 /// What is kept in one home.
 pub struct Store {
@@ -41,37 +46,17 @@ impl Store {
         if purpose == Purpose::Write {
             home.refuse_anothers()?;
         }
-        let path = home.database();
-        if !is_there(&path)? {
-            match Self::left_behind(home)? {
-                None => return Ok(None),
-                // Another process may have made it all since the first look.
-                Some(_) if is_there(&path)? => {}
-                Some(left) => return Err(StoreFault::RevocationsLost { left, database: path }),
-            }
-        }
-        files::check_trusted(&path)?;
-        check_place(home)?;
-        files::check_writable(&home.data)?;
-        let access = match purpose {
-            Purpose::Read => OpenFlags::SQLITE_OPEN_READ_ONLY,
-            Purpose::Write => OpenFlags::SQLITE_OPEN_READ_WRITE,
-        };
+        let Some(db) = connect(home, purpose, PATIENCE)? else { return Ok(None) };
         let explain = |error| StoreFault::of(error, home);
-        let db = Connection::open_with_flags(&path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)
-            .map_err(explain)?;
         let store = Self { db, home: home.clone() };
-        store.db.busy_timeout(PATIENCE).map_err(explain)?;
-        // Otherwise SQLite plans a query anew each time it is asked with other values.
-        store.db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(explain)?;
         match purpose {
             Purpose::Read => {
                 // One snapshot of all that a command reads.
                 store.db.execute_batch("BEGIN").map_err(explain)?;
-                store.check_version()?;
+                check_version(&store.db, home)?;
             }
             Purpose::Write => {
-                store.check_version()?;
+                check_version(&store.db, home)?;
                 store.prepare_to_write().map_err(explain)?;
             }
         }
@@ -133,17 +118,6 @@ impl Store {
         Ok(files::rename(&beside, &home.database())?)
     }
 
-    /// What there is of ours that cannot be there without a database.
-    fn left_behind(home: &Home) -> Result<Option<PathBuf>, StoreFault> {
-        for left in [home.database_log(), home.server_key(), home.database()] {
-            if files::exists(&left)? {
-                return Ok(Some(left));
-            }
-        }
-        let staged = home.staged_server_keys()?;
-        Ok(staged.first().map(|kid| home.staged_server_key(*kid)))
-    }
-
     fn prepare_to_write(&self) -> rusqlite::Result<()> {
         // Changes fold the log themselves, when it is worth it.
         self.db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
@@ -155,33 +129,77 @@ impl Store {
         )
     }
 
-    fn check_version(&self) -> Result<(), StoreFault> {
-        let mark = |name| {
-            let found = self.db.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
-            found.map_err(|error| self.fault(error))
-        };
-        let path = self.home.database();
-        match (mark("application_id")?, mark("user_version")?) {
-            (APPLICATION_ID, SCHEMA_VERSION) => Ok(()),
-            (APPLICATION_ID, version) => {
-                Err(StoreFault::OtherVersion { path, version, known: SCHEMA_VERSION })
-            }
-            _ => Err(StoreFault::Damaged { path, what: "it is not a database of msb".to_owned() }),
-        }
-    }
-
     fn fault(&self, error: rusqlite::Error) -> StoreFault {
         StoreFault::of(error, &self.home)
     }
+}
 
-    fn damaged(&self, what: &str) -> StoreFault {
-        StoreFault::Damaged { path: self.home.database(), what: what.to_owned() }
+/// Opens the database of a home, if anything was ever kept there, once it is found to be safe.
+fn connect(
+    home: &Home,
+    purpose: Purpose,
+    patience: Duration,
+) -> Result<Option<Connection>, StoreFault> {
+    let path = home.database();
+    if !is_there(&path)? {
+        match left_behind(home)? {
+            None => return Ok(None),
+            // Another process may have made it all since the first look.
+            Some(_) if is_there(&path)? => {}
+            Some(left) => return Err(StoreFault::RevocationsLost { left, database: path }),
+        }
+    }
+    check_safe(home)?;
+    let access = match purpose {
+        Purpose::Read => OpenFlags::SQLITE_OPEN_READ_ONLY,
+        Purpose::Write => OpenFlags::SQLITE_OPEN_READ_WRITE,
+    };
+    let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connected = Connection::open_with_flags(&path, flags).and_then(|db| {
+        db.busy_timeout(patience)?;
+        // Otherwise SQLite plans a query anew each time it is asked with other values.
+        db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+        Ok(db)
+    });
+    connected.map(Some).map_err(|error| StoreFault::of(error, home))
+}
+
+/// What there is of ours that cannot be there without a database.
+fn left_behind(home: &Home) -> Result<Option<PathBuf>, StoreFault> {
+    for left in [home.database_log(), home.server_key(), home.database()] {
+        if files::exists(&left)? {
+            return Ok(Some(left));
+        }
+    }
+    let staged = home.staged_server_keys()?;
+    Ok(staged.first().map(|kid| home.staged_server_key(*kid)))
+}
+
+fn check_version(db: &Connection, home: &Home) -> Result<(), StoreFault> {
+    let mark = |name| {
+        let found = db.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
+        found.map_err(|error| StoreFault::of(error, home))
+    };
+    let path = home.database();
+    match (mark("application_id")?, mark("user_version")?) {
+        (APPLICATION_ID, SCHEMA_VERSION) => Ok(()),
+        (APPLICATION_ID, version) => {
+            Err(StoreFault::OtherVersion { path, version, known: SCHEMA_VERSION })
+        }
+        _ => Err(StoreFault::Damaged { path, what: "it is not a database of msb".to_owned() }),
     }
 }
 
 /// Whether there is a database; an empty file is none.
 fn is_there(path: &Path) -> Result<bool, StoreFault> {
     Ok(files::exists(path)? && files::length(path) != Some(0))
+}
+
+/// An error unless the database and what lies around it are safe, and can be read with its log.
+fn check_safe(home: &Home) -> Result<(), StoreFault> {
+    files::check_trusted(&home.database())?;
+    check_place(home)?;
+    Ok(files::check_writable(&home.data)?)
 }
 
 /// An error unless what lies there is safe from others, and from the quirks of a network.
@@ -193,17 +211,32 @@ fn check_place(home: &Home) -> Result<(), StoreFault> {
 
 fn wait_for_lock(home: &Home) -> Result<DirectoryLock, StoreFault> {
     DirectoryLock::take(&home.data).map_err(|held| {
-        if held.would_block() { StoreFault::Busy { path: held.path } } else { held.into() }
+        if held.would_block() {
+            StoreFault::Busy { path: held.path, patience: PATIENCE }
+        } else {
+            held.into()
+        }
     })
 }
 
 /// Why what is kept cannot be read or changed.
 #[derive(Debug)]
 pub enum StoreFault {
+    /// The database that was read before was a later one.
+    Behind {
+        /// The database.
+        path: PathBuf,
+        /// The number of its last change of trust.
+        seq: u64,
+        /// The number of the last one that was read before.
+        known: u64,
+    },
     /// Another process has been writing for too long.
     Busy {
         /// The database.
         path: PathBuf,
+        /// How long that is.
+        patience: Duration,
     },
     /// The database cannot be believed.
     Damaged {
@@ -257,6 +290,11 @@ pub enum StoreFault {
         /// The version that this program knows.
         known: i32,
     },
+    /// Another database is where the one was that was read before.
+    Replaced {
+        /// Where.
+        path: PathBuf,
+    },
     /// Something was kept here, and the database that knew its revocations is gone or empty.
     RevocationsLost {
         /// What is left.
@@ -282,7 +320,9 @@ impl StoreFault {
     fn of(error: rusqlite::Error, home: &Home) -> Self {
         let (path, what) = (home.database(), error.to_string());
         match error.sqlite_error_code() {
-            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy { path },
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+                Self::Busy { path, patience: PATIENCE }
+            }
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
                 Self::Damaged { path, what }
             }

@@ -18,16 +18,12 @@ use crate::{
 impl Store {
     /// The key ring.
     pub fn ring(&self) -> Result<KeyRing, StoreFault> {
-        let keys = ring_keys(&self.db).map_err(|error| self.fault(error))?;
-        KeyRing::new(keys)
-            .map_err(|_| self.damaged("its key ring has a kid twice, or two keys that sign"))
+        ring(&self.db, &self.home)
     }
 
     /// That revocations were lost: a server key is there, and the ring is empty.
     pub fn lost(&self) -> Result<Option<StoreFault>, StoreFault> {
-        let (left, database) = (self.home.server_key(), self.home.database());
-        let lost = self.ring()?.is_empty() && files::exists(&left)?;
-        Ok(lost.then_some(StoreFault::RevocationsLost { left, database }))
+        lost(&self.ring()?, &self.home)
     }
 
     /// What is known about the revocation of a key, one by one or by a rule; never
@@ -148,6 +144,20 @@ fn read_server_key(
         Ok(_) => Err(StoreFault::KeyFileStrange { path, database: home.database() }),
         Err(why) => Err(StoreFault::KeyFileUnreadable { path, why }),
     }
+}
+
+pub(super) fn ring(db: &Connection, home: &Home) -> Result<KeyRing, StoreFault> {
+    let keys = ring_keys(db).map_err(|error| StoreFault::of(error, home))?;
+    KeyRing::new(keys).map_err(|_| StoreFault::Damaged {
+        path: home.database(),
+        what: "its key ring has a kid twice, or two keys that sign".to_owned(),
+    })
+}
+
+pub(super) fn lost(ring: &KeyRing, home: &Home) -> Result<Option<StoreFault>, StoreFault> {
+    let (left, database) = (home.server_key(), home.database());
+    let lost = ring.is_empty() && files::exists(&left)?;
+    Ok(lost.then_some(StoreFault::RevocationsLost { left, database }))
 }
 
 fn ring_keys(db: &Connection) -> rusqlite::Result<Vec<RingKey>> {

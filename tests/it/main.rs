@@ -22,3 +22,4 @@ mod streams;
 mod trust;
 mod usage;
 mod vectors;
+mod watch;

@@ -1,0 +1,221 @@
+//! How a running server follows what is kept, while others change it. It never writes, and between
+//! two looks nothing is held that others would wait for.
+
+use std::time::Duration;
+
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, config::DbConfig};
+
+use super::{Purpose, StoreFault, check_safe, check_version, trust, trust::unfit};
+use crate::{
+    files::{Home, Identity, Stamp},
+    keyring::KeyRing,
+    revocations::Revocations,
+};
+
+/// Trust as of one commit.
+#[derive(Debug)]
+pub struct Trust {
+    /// The number of the last change of trust.
+    pub seq: u64,
+    /// Which server keys count.
+    pub ring: KeyRing,
+    /// What was cut off.
+    pub revocations: Revocations,
+}
+
+/// Follows the trust of one home. After an error it is as good as before: what was read stays
+/// read, and the next look looks again.
+pub struct Watch {
+    home: Home,
+    /// The file that is followed.
+    database: Identity,
+    /// Stays open while another file is in the place of that one, so that no new one can be taken
+    /// for it. None if it could not be opened again.
+    db: Option<Connection>,
+    /// What was seen when the last look went well, unless one went wrong since.
+    seen: Option<Seen>,
+    known: Known,
+    looks: u32,
+}
+
+/// How far trust was read, and what is told of its last change: a database that tells it otherwise
+/// has another past.
+struct Known {
+    seq: u64,
+    act: Option<String>,
+}
+
+/// As long as all of it stays, nothing was committed.
+#[derive(Eq, PartialEq)]
+struct Seen {
+    files: Files,
+    /// SQLite's count of what others committed.
+    version: i64,
+}
+
+/// The database, and the log and its index, which SQLite keeps open too: if somebody removes
+/// those, it reads on in a log to which nobody writes.
+#[derive(Clone, Copy, Eq, PartialEq)]
+struct Files {
+    database: Stamp,
+    log: Option<Identity>,
+    index: Option<Identity>,
+}
+
+impl Watch {
+    /// Begins to follow; none while there is no database, because nothing was ever kept there.
+    pub fn open(home: &Home) -> Result<Option<(Self, Trust)>, StoreFault> {
+        let files = Files::of(home)?;
+        let (Some(db), Some(files)) = (connect(home)?, files) else { return Ok(None) };
+        let (seen, known, trust) = read(home, &db, files, None)?;
+        let trust = trust.expect("nothing is known before the first look");
+        let (home, database) = (home.clone(), files.database.identity);
+        Ok(Some((Self { home, database, db: Some(db), seen: Some(seen), known, looks: 0 }, trust)))
+    }
+
+    /// Looks again: the new trust if it has changed since the last look, none if it has not.
+    pub fn look(&mut self) -> Result<Option<Trust>, StoreFault> {
+        let gone = || StoreFault::Gone { home: self.home.clone() };
+        let files = Files::of(&self.home)?.ok_or_else(gone)?;
+        if files.database.identity != self.database {
+            return Err(StoreFault::Replaced { path: self.home.database() });
+        }
+        // What was written into the file may have gone past SQLite's log, so only an untouched one
+        // is read by a connection that remembers what was in it.
+        let fit = self.seen.take().filter(|seen| seen.files == files);
+        self.looks = self.looks.wrapping_add(1);
+        if fit.is_some() && self.looks.is_multiple_of(LOOKS) {
+            check_safe(&self.home)?;
+        }
+        let db = self.db.take().filter(|_| fit.is_some());
+        let db = match db.and_then(|db| Some((data_version(&db).ok()?, db))) {
+            Some((version, db)) => {
+                let db = self.db.insert(db);
+                if let Some(seen) = fit.filter(|seen| seen.version == version) {
+                    self.seen = Some(seen);
+                    return Ok(None);
+                }
+                db
+            }
+            None => self.db.insert(connect(&self.home)?.ok_or_else(gone)?),
+        };
+        let (seen, known, trust) = read(&self.home, db, files, Some(&self.known))?;
+        self.seen = Some(seen);
+        self.known = known;
+        Ok(trust)
+    }
+
+    /// The number of the last change of trust that was read.
+    pub fn seq(&self) -> u64 {
+        self.known.seq
+    }
+}
+
+impl Files {
+    /// Of a home; none if there is no database, or an empty one.
+    fn of(home: &Home) -> Result<Option<Self>, StoreFault> {
+        let database = Stamp::of(&home.database())?.filter(|database| database.length > 0);
+        let Some(database) = database else { return Ok(None) };
+        let log = Identity::of(&home.database_log())?;
+        Ok(Some(Self { database, log, index: Identity::of(&home.database_log_index())? }))
+    }
+
+    /// Whether what was opened in between are these files; the log is made when it is first read.
+    fn are_still(&self, later: &Files) -> bool {
+        let same = |one: Option<Identity>, later| one.is_none() || one == later;
+        self.database.identity == later.database.identity
+            && same(self.log, later.log)
+            && same(self.index, later.index)
+    }
+}
+
+fn connect(home: &Home) -> Result<Option<Connection>, StoreFault> {
+    let Some(db) = super::connect(home, Purpose::Read, PATIENCE).map_err(soon)? else {
+        return Ok(None);
+    };
+    // Whoever closes a database last removes its log by name. If ours was removed, there may be
+    // another of that name, and it may have what is not in the database yet.
+    let kept = db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+    kept.map_err(|error| StoreFault::of(error, home))?;
+    Ok(Some(db))
+}
+
+/// Reads, in one transaction, how far trust is, and all of it unless that is known.
+fn read(
+    home: &Home,
+    db: &Connection,
+    files: Files,
+    known: Option<&Known>,
+) -> Result<(Seen, Known, Option<Trust>), StoreFault> {
+    let fault = |error| soon(StoreFault::of(error, home));
+    let tx = Transaction::new_unchecked(db, TransactionBehavior::Deferred).map_err(fault)?;
+    check_version(&tx, home).map_err(soon)?;
+    let version = data_version(&tx).map_err(fault)?;
+    let now = known_by(&tx).map_err(fault)?;
+    let trust = match known {
+        Some(known) => {
+            let (path, seq) = (home.database(), now.seq);
+            if seq < known.seq {
+                return Err(StoreFault::Behind { path, seq, known: known.seq });
+            }
+            if act(&tx, known.seq).map_err(fault)? != known.act {
+                return Err(StoreFault::Replaced { path });
+            }
+            if seq > known.seq { Some(trust(&tx, home, seq)?) } else { None }
+        }
+        None => Some(trust(&tx, home, now.seq)?),
+    };
+    drop(tx);
+    match Files::of(home)? {
+        Some(later) if files.are_still(&later) => {
+            let files = Files { database: files.database, ..later };
+            Ok((Seen { files, version }, now, trust))
+        }
+        Some(_) => Err(StoreFault::Replaced { path: home.database() }),
+        None => Err(StoreFault::Gone { home: home.clone() }),
+    }
+}
+
+fn trust(db: &Connection, home: &Home, seq: u64) -> Result<Trust, StoreFault> {
+    let ring = trust::ring(db, home).map_err(soon)?;
+    if let Some(lost) = trust::lost(&ring, home)? {
+        return Err(lost);
+    }
+    let revocations = trust::revocations(db);
+    let revocations = revocations.map_err(|error| soon(StoreFault::of(error, home)))?;
+    Ok(Trust { seq, ring, revocations })
+}
+
+fn known_by(db: &Connection) -> rusqlite::Result<Known> {
+    let mut query = db.prepare_cached("SELECT seq FROM trust")?;
+    let seq = query.query_row((), |row| {
+        u64::try_from(row.get::<_, i64>(0)?).map_err(|_| unfit(0, "a negative number"))
+    })?;
+    Ok(Known { seq, act: act(db, seq)? })
+}
+
+/// What is told of the change of trust of this number.
+fn act(db: &Connection, seq: u64) -> rusqlite::Result<Option<String>> {
+    let sql = "SELECT n || ' ' || at || ' ' || who || ' ' || act || ' ' || subject
+               FROM audit WHERE seq = ?";
+    db.prepare_cached(sql)?.query_row([seq.cast_signed()], |row| row.get(0)).optional()
+}
+
+fn data_version(db: &Connection) -> rusqlite::Result<i64> {
+    db.prepare_cached("PRAGMA data_version")?.query_row((), |row| row.get(0))
+}
+
+/// That a fault was met with less patience than a command has.
+fn soon(fault: StoreFault) -> StoreFault {
+    match fault {
+        StoreFault::Busy { path, .. } => StoreFault::Busy { path, patience: PATIENCE },
+        other => other,
+    }
+}
+
+/// Each time that many looks have found nothing, what lies around the database is looked at as well:
+/// that somebody could put a file there. That one is there is found by each look.
+const LOOKS: u32 = 16;
+
+/// How long to wait for another process: whoever asks the server waits meanwhile.
+const PATIENCE: Duration = Duration::from_millis(50);

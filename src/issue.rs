@@ -58,6 +58,8 @@ pub struct Issued {
     pub at: UnixTime,
     /// Whether it was made for them.
     pub first_server_key: bool,
+    /// The number of this change of trust, if it is one: a first server key is.
+    pub seq: Option<u64>,
 }
 
 /// Issues keys. What this answers is on the disk, and signed by the server key that signs now.
@@ -114,11 +116,14 @@ pub fn keys(
         keys.push((id, sealed.text));
         Ok(())
     })?;
-    let issued = Issued { keys, kid, at: issued_at, first_server_key };
+    let mut issued = Issued { keys, kid, at: issued_at, first_server_key, seq: None };
     change.audit("issue", &issued.subject())?;
     request.ends_after(clock())?;
     match change.commit() {
-        Ok(()) => Ok(issued),
+        Ok(seq) => {
+            issued.seq = seq;
+            Ok(issued)
+        }
         Err(fault) => {
             // It may be on the disk all the same, and nobody will get these keys.
             let _ = undeliver(store, &issued, who, clock);
@@ -127,13 +132,14 @@ pub fn keys(
     }
 }
 
-/// Cuts off keys that could not be handed out: what nobody got, somebody may find.
+/// Cuts off keys that could not be handed out: what nobody got, somebody may find. Answers the number
+/// of this change of trust.
 pub fn undeliver(
     store: &mut Store,
     issued: &Issued,
     who: &str,
     clock: &dyn Fn() -> UnixTime,
-) -> Result<(), StoreFault> {
+) -> Result<Option<u64>, StoreFault> {
     let change = store.change(who, clock)?;
     let revoked = Revoked { at: change.now(), cause: Cause::Undelivered };
     for (id, _) in &issued.keys {

@@ -8,10 +8,12 @@
 //!
 //! ```text
 //! cli                             parse, call, print: a file per command
+//! server                          asks every request for its key
 //! error world                     how failures are told; clock, dice, streams
 //! issue                           one act: draw, sign, check, remember
 //! store config                    what is kept
 //! files                           modes, owners, bounded reads, whole writes
+//! gate                            may this request pass?
 //! verify                          may this key do this, now?
 //! ledger                          what was handed out, and what was done
 //! keyring revocations policy      which server keys count; what was cut off; what is asked for
@@ -34,6 +36,10 @@
 //! env::             world
 //! Stdio             world
 //! etcetera          world
+//! hyper             server
+//! tokio             server
+//! listenfd          server
+//! TcpListener       server
 //! clap              cli
 //! clap_complete     cli
 //! comfy_table       cli
@@ -52,6 +58,7 @@ pub mod cli;
 pub mod config;
 pub mod error;
 pub mod files;
+pub mod gate;
 pub mod issue;
 pub mod json;
 pub mod key;
@@ -62,6 +69,7 @@ pub mod namespace;
 pub mod policy;
 pub mod revocations;
 pub mod scope;
+pub mod server;
 pub mod signing;
 pub mod store;
 pub mod time;

@@ -5,12 +5,15 @@ use std::{
     hint::black_box,
     io::{self, IsTerminal, Read, Write},
     path::{Path, PathBuf},
-    process::{Command, Stdio},
-    time::SystemTime,
+    process::{Child, Command, ExitStatus, Stdio},
+    time::{Duration, SystemTime},
 };
 
 use etcetera::BaseStrategy;
-use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
+use rustix::{
+    process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit},
+    time::{ClockId, clock_gettime},
+};
 
 use crate::{files, files::Home, time::UnixTime};
 
@@ -20,6 +23,8 @@ pub struct World<'w> {
     pub now: UnixTime,
     /// The clock, for commands that had to wait since.
     pub clock: &'w dyn Fn() -> UnixTime,
+    /// The clocks of a server, which outlives its command.
+    pub clocks: Clocks,
     /// Fills bytes with chance.
     pub entropy: &'w mut dyn FnMut(&mut [u8]),
     /// What the environment says.
@@ -42,6 +47,27 @@ pub struct World<'w> {
     pub stdout_is_terminal: bool,
     /// Whether standard error is a terminal.
     pub stderr_is_terminal: bool,
+}
+
+/// The clocks of a server.
+#[derive(Clone, Copy, Debug)]
+pub struct Clocks {
+    /// The moment; the last of all if it is before 1970 or past the year 9999, when no key that
+    /// ends is alive.
+    pub now: fn() -> UnixTime,
+    /// How long this machine has been on, asleep or awake.
+    pub uptime: fn() -> Duration,
+    /// How long this machine has been awake.
+    pub awake: fn() -> Duration,
+}
+
+impl Clocks {
+    /// Those of this machine.
+    pub const REAL: Clocks = Clocks {
+        now: || clock().unwrap_or(UnixTime::MAX),
+        uptime: || since_start(ClockId::Boottime),
+        awake: || since_start(ClockId::Monotonic),
+    };
 }
 
 /// Whether git tracks a file, or would.
@@ -69,6 +95,7 @@ pub fn real<T>(act: impl FnOnce(&mut World<'_>) -> T) -> Option<T> {
         now,
         // A clock that leaves those years while we run stands still.
         clock: &|| clock().unwrap_or(now),
+        clocks: Clocks::REAL,
         entropy: &mut |bytes| {
             getrandom::fill(bytes).expect("the system has a random number generator");
         },
@@ -106,6 +133,12 @@ fn clock() -> Option<UnixTime> {
     UnixTime::from_secs(i64::try_from(since_1970.as_secs()).ok()?)
 }
 
+fn since_start(clock: ClockId) -> Duration {
+    let since = clock_gettime(clock);
+    let secs = u64::try_from(since.tv_sec).expect("machines start at zero");
+    Duration::new(secs, u32::try_from(since.tv_nsec).expect("less than a second"))
+}
+
 fn who() -> String {
     let uid = files::effective_uid();
     match std::env::var("SUDO_UID") {
@@ -138,6 +171,39 @@ fn git_tracks(path: &Path) -> Tracking {
         Some(_) | None if files::is_below(path, ".git") => Tracking::Unknown,
         Some(_) | None => Tracking::No,
     }
+}
+
+/// This program, started again as a process of its own, and what it says until it closes its
+/// streams.
+pub struct Detached(Child);
+
+impl Detached {
+    /// Starts it with these arguments.
+    pub fn start(args: &[OsString]) -> io::Result<Self> {
+        let mut program = Command::new(std::env::current_exe()?);
+        program.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        program.spawn().map(Self)
+    }
+
+    /// What it said on both streams, and what it ended with if it answered nothing.
+    pub fn first_words(mut self) -> io::Result<(String, String, Option<ExitStatus>)> {
+        let (mut said, mut remarked) = (String::new(), String::new());
+        if let Some(stdout) = &mut self.0.stdout {
+            stdout.read_to_string(&mut said)?;
+        }
+        if let Some(stderr) = &mut self.0.stderr {
+            stderr.read_to_string(&mut remarked)?;
+        }
+        // What has nothing to answer is over.
+        let ended = if said.is_empty() { Some(self.0.wait()?) } else { None };
+        Ok((said, remarked, ended))
+    }
+}
+
+/// Leaves the terminal, for good.
+pub fn leave_terminal() {
+    // An error says that this process leads its session already.
+    let _ = rustix::process::setsid();
 }
 
 impl World<'_> {
@@ -187,8 +253,13 @@ impl World<'_> {
         Ok(String::from_utf8_lossy(&line).into_owned())
     }
 
+    /// What a variable is set to, unless it is nothing.
+    pub fn env_text(&self, name: &str) -> Option<OsString> {
+        (self.env)(name).filter(|value| !value.is_empty())
+    }
+
     /// Whether a variable is set to something.
     pub fn has_env(&self, name: &str) -> bool {
-        (self.env)(name).is_some_and(|value| !value.is_empty())
+        self.env_text(name).is_some()
     }
 }

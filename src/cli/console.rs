@@ -1,6 +1,6 @@
 //! How answers and remarks reach people and programs.
 
-use std::{ffi::OsString, fmt::Write, path::PathBuf};
+use std::{ffi::OsString, fmt::Write, path::PathBuf, time::Duration};
 
 use serde::Serialize;
 
@@ -10,6 +10,7 @@ use crate::{
     files::Home,
     json,
     keyring::KeyRing,
+    server,
     store::{Purpose, Store},
     verify::Verifier,
     world::World,
@@ -60,6 +61,22 @@ pub(super) enum Tone {
     Mind,
 }
 
+/// Whether the server that runs knows a change of trust.
+#[must_use]
+pub(super) enum Synced {
+    /// It does.
+    Known {
+        /// Where it listens.
+        address: String,
+        /// How long that took.
+        took: Duration,
+    },
+    /// None runs, or trust is as it was.
+    NothingToTell,
+    /// It has not said so.
+    Unconfirmed(Error),
+}
+
 /// One command's way to speak, and to what is kept.
 pub(super) struct Console<'c, 'w> {
     pub(super) world: &'c mut World<'w>,
@@ -107,6 +124,33 @@ impl<'c, 'w> Console<'c, 'w> {
         let store = Store::open(&home, purpose)?.ok_or_else(none)?;
         let ring = store.ring()?;
         if ring.is_empty() { Err(none()) } else { Ok((store, ring)) }
+    }
+
+    /// Makes sure that the server that runs, if one does, knows a change of trust that is committed.
+    pub(super) fn sync(&self, seq: Option<u64>) -> Synced {
+        let Some(seq) = seq else { return Synced::NothingToTell };
+        let synced = self.home().and_then(|home| server::sync(&home, seq));
+        match synced {
+            Ok(None) => Synced::NothingToTell,
+            Ok(Some((report, _))) if report.seq < seq => {
+                Synced::Unconfirmed(Error::Behind { address: report.address, fault: report.fault })
+            }
+            Ok(Some((report, took))) => Synced::Known { address: report.address, took },
+            Err(error) => Synced::Unconfirmed(error),
+        }
+    }
+
+    /// Says that the server that runs knows a change of trust; an error if it has not said so.
+    pub(super) fn confirm_known(&mut self, synced: Synced) -> Result<Exit, Error> {
+        match synced {
+            Synced::NothingToTell => {}
+            Synced::Known { address, took } => {
+                let took = took.as_micros() as f64 / 1000.0;
+                self.advise(&format!("the server on {address} knows it, after {took:.1} ms"))?;
+            }
+            Synced::Unconfirmed(why) => return Err(Error::Unconfirmed { why: Box::new(why) }),
+        }
+        Ok(Exit::Done)
     }
 
     /// Whether answers are JSON.
@@ -215,6 +259,11 @@ impl<'c, 'w> Console<'c, 'w> {
         // There is nowhere left to say that this failed too; the exit code says it.
         let _ = self.world.remark(&text);
         exit
+    }
+
+    /// What somebody should think about, beside an answer.
+    pub(super) fn caution(&mut self, text: &str) -> Result<(), Error> {
+        self.say(format!("msb: {}: {text}\n", self.paint_remark(Tone::Mind, "attention")))
     }
 
     /// A hint beside an answer.

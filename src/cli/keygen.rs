@@ -58,12 +58,18 @@ pub(super) fn run(args: Args, console: &mut Console<'_, '_>) -> Result<Exit, Err
     let mut store = Store::open_or_create(&home)?;
     let (who, clock) = (console.world.who.clone(), console.world.clock);
     let issued = issue::keys(&mut store, &request, &who, clock, &mut *console.world.entropy)?;
+    // The first key works by the time that somebody has it.
+    let synced = console.sync(issued.seq);
     let Err(output) = deliver(&args, &request, &issued, place, console) else {
-        return Ok(Exit::Done);
+        return console.confirm_known(synced);
     };
     let output = Box::new(output);
     Err(match issue::undeliver(&mut store, &issued, &who, clock) {
-        Ok(()) => Error::Undelivered { count: issued.keys.len(), output },
+        Ok(seq) => {
+            // Nobody has these keys, so it is enough that a server will know.
+            let _ = console.sync(seq);
+            Error::Undelivered { count: issued.keys.len(), output }
+        }
         Err(store) => {
             let ids = issued.keys.iter().map(|(id, _)| *id).collect();
             Error::NotRevoked { ids, output, store }

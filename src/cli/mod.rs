@@ -15,7 +15,9 @@ mod row;
 mod server_key;
 mod show;
 mod source;
+mod start;
 mod status;
+mod stop;
 mod usage;
 mod verify;
 
@@ -60,7 +62,7 @@ struct Global {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Issue keys and look after them
+    /// Issue keys, look after them, and enforce them
     #[command(subcommand, before_help = SERVER_EXAMPLES)]
     Server(Server),
     Verify(verify::Args),
@@ -70,6 +72,8 @@ enum Command {
 
 #[derive(Subcommand)]
 enum Server {
+    Start(start::Args),
+    Stop(stop::Args),
     Keygen(keygen::Args),
     List(list::Args),
     Show(show::Args),
@@ -103,6 +107,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>, world: &mut World<'_>) -> E
         Manner { json: cli.global.json, quiet: cli.global.quiet, colour: cli.global.color };
     let mut console = Console::new(world, manner, cli.global.home);
     let done = match cli.command {
+        Command::Server(Server::Start(start)) => start::run(start, &args, &mut console),
+        Command::Server(Server::Stop(args)) => stop::run(args, &mut console),
         Command::Server(Server::Keygen(args)) => keygen::run(args, &mut console),
         Command::Server(Server::List(args)) => list::run(args, &mut console),
         Command::Server(Server::Show(args)) => show::run(args, &mut console),

@@ -1,8 +1,13 @@
 //! `msb server status`: how things stand, and what needs doing.
 
+use std::net::SocketAddr;
+
 use serde::Serialize;
 
-use super::console::{Console, Tone};
+use super::{
+    console::{Console, Tone},
+    start,
+};
 use crate::{
     config::Config,
     error::{Error, Exit},
@@ -10,6 +15,7 @@ use crate::{
     keyring::{KeyRing, Standing},
     ledger::{State, Tally},
     policy::Policy,
+    server::{self, Report},
     store::{KeyFile, Purpose, Store, StoreFault},
     time::{Span, UnixTime},
     verify::SKEW,
@@ -49,6 +55,14 @@ fn status(console: &Console<'_, '_>) -> Result<Status, Error> {
     };
     if let Err(fault) = look(&home, &policy, console.world.now, &mut status) {
         status.attention.push(Attention::from(&Error::from(fault)));
+    }
+    match server::report(&home) {
+        Ok(report) => status.server = Server::of(report, &mut status.attention),
+        Err(error @ Error::Hung { pid, .. }) => {
+            status.server = Server { running: true, pid: Some(pid), ..Server::default() };
+            status.attention.push(Attention { code: "hung", ..Attention::from(&error) });
+        }
+        Err(error) => status.attention.push(Attention::from(&error)),
     }
     Ok(status)
 }
@@ -173,7 +187,8 @@ fn described(status: &Status, console: &Console<'_, '_>) -> String {
         ),
     };
     let mut text = format!(
-        "server      not running; keys are required\nserver key  {server_key}\nkeys        {keys}\n"
+        "server      {}\nserver key  {server_key}\nkeys        {keys}\n",
+        status.server.described(),
     );
     for attention in &status.attention {
         let label = console.paint(Tone::Mind, "attention");
@@ -193,7 +208,6 @@ struct Status {
     attention: Vec<Attention>,
 }
 
-/// There is no server in this version: it does not run.
 #[derive(Serialize)]
 struct Server {
     running: bool,
@@ -206,7 +220,59 @@ struct Server {
 
 impl Default for Server {
     fn default() -> Self {
-        Self { running: false, address: None, pid: None, auth: "required", dev: false, since: None }
+        let auth = start::auth(false);
+        Self { running: false, address: None, pid: None, auth, dev: false, since: None }
+    }
+}
+
+impl Server {
+    /// What a server that runs says of itself, and what of that needs doing.
+    fn of(report: Option<Report>, attention: &mut Vec<Attention>) -> Self {
+        let Some(report) = report else { return Self::default() };
+        if report.dev {
+            attention.push(Attention {
+                code: "dev_mode",
+                message: "the server requires no keys".to_owned(),
+                hint: Some("start it without `--dev`".to_owned()),
+            });
+        }
+        let address: Option<SocketAddr> = report.address.parse().ok();
+        if address.is_some_and(|address| !address.ip().to_canonical().is_loopback()) {
+            attention.push(Attention {
+                code: "plain_http",
+                message: format!("others can reach {}, which is not encrypted", report.address),
+                hint: Some(
+                    "put a front end with TLS before it, and listen on 127.0.0.1".to_owned(),
+                ),
+            });
+        }
+        if let Some(fault) = report.fault {
+            let age = report.trust_age;
+            attention.push(Attention {
+                code: "trust_stale",
+                message: format!("the server judges by what it read {age} s ago: {fault}"),
+                hint: Some("mend that, or start the server anew once it is mended".to_owned()),
+            });
+        }
+        Self {
+            running: true,
+            address: Some(report.address),
+            pid: Some(report.pid),
+            auth: start::auth(report.dev),
+            dev: report.dev,
+            since: Some(report.since),
+        }
+    }
+
+    fn described(&self) -> String {
+        let keys = if self.dev { "KEYS ARE NOT REQUIRED" } else { "keys are required" };
+        match (&self.address, self.pid, &self.since) {
+            (Some(address), Some(pid), Some(since)) => {
+                format!("on http://{address} since {since} (pid {pid}); {keys}")
+            }
+            (_, Some(pid), _) => format!("does not answer (pid {pid})"),
+            (_, None, _) => format!("not running; {keys}"),
+        }
     }
 }
 

@@ -11,7 +11,16 @@ impl Error {
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
+            Error::AlreadyRunning { .. } => {
+                Some("stop it with `msb server stop`, or look with `msb server status`".to_owned())
+            }
             Error::Ambiguous { .. } => Some("name one of them by its id".to_owned()),
+            Error::Behind { .. } => {
+                Some("look with `msb server status`, or stop that server".to_owned())
+            }
+            Error::CannotListen { .. } => {
+                Some("choose another with `--host` and `--port`".to_owned())
+            }
             Error::Config(fault) => settings::config_hint(fault),
             Error::Create(fault) if storage::is_taken(fault) => {
                 Some("choose another file, or overwrite it with `--force`".to_owned())
@@ -42,7 +51,19 @@ impl Error {
                     Some("choose `--expire` after `--not-before`".to_owned())
                 }
             },
-            Error::Input(_) | Error::Output(_) | Error::Untold { .. } => None,
+            Error::DevBeyondLoopback { .. } => {
+                Some("leave off `--dev`, or listen on 127.0.0.1".to_owned())
+            }
+            Error::Hung { pid, lock } => Some(format!(
+                "look at process {pid}, which holds {}; `kill -9 {pid}` ends it",
+                lock.display()
+            )),
+            Error::ManagedReset => {
+                Some("run `msb server key reset` yourself; the server follows at once".to_owned())
+            }
+            Error::NoProxy => Some("take `upstream` out of config.toml".to_owned()),
+            Error::Unconfirmed { why } => why.hint(),
+            Error::Detach(_) | Error::Input(_) | Error::Output(_) | Error::Untold { .. } => None,
             Error::Jwks { why, .. } => Some(words::jwks_hint(*why).to_owned()),
             Error::Moved { .. } => Some("look again with `msb server status`".to_owned()),
             Error::NoHome => Some("set HOME, or name a directory with `--home`".to_owned()),

@@ -13,8 +13,23 @@ use crate::{
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Error::AlreadyRunning { pid, address: Some(address) } => {
+                write!(f, "a server runs already, on {address} (pid {pid})")
+            }
+            Error::AlreadyRunning { pid, address: None } => {
+                write!(f, "a server runs already (pid {pid}), and does not answer")
+            }
             Error::Ambiguous { text, ids } => {
                 write!(f, "`{}` is several keys: {}", short(text), joined(ids))
+            }
+            Error::Behind { address, fault: Some(fault) } => {
+                write!(f, "the server on {address} cannot read what is kept: {fault}")
+            }
+            Error::Behind { address, fault: None } => {
+                write!(f, "the server on {address} has not read it yet")
+            }
+            Error::CannotListen { address, error } => {
+                write!(f, "cannot listen on {address}: {}", plain(error))
             }
             Error::Config(fault) => fault.fmt(f),
             Error::Create(fault) | Error::File(fault) => fault.fmt(f),
@@ -35,9 +50,19 @@ impl fmt::Display for Error {
                 IssueFault::Store(fault) => fault.fmt(f),
                 IssueFault::Unsealable(unsealable) => unsealable.fmt(f),
             },
+            Error::Detach(error) => write!(f, "cannot start another process: {}", plain(error)),
+            Error::DevBeyondLoopback { address } => {
+                write!(f, "`--dev` requires no keys, and {address} is not this machine alone")
+            }
             Error::GithubEnv(fault) => write!(f, "{fault}; that is what GITHUB_ENV names"),
+            Error::Hung { pid, lock } => {
+                write!(f, "the server (pid {pid}, {}) does not answer", storage::shown(lock))
+            }
             Error::Input(error) => write!(f, "standard input could not be read: {}", plain(error)),
             Error::Jwks { path, why } => write!(f, "{} {why}", Shown(path)),
+            Error::ManagedReset => f.write_str(
+                "a service manager started this process, and would reset with every restart",
+            ),
             Error::Moved { kid: Some(kid) } => {
                 write!(f, "the server key was changed meanwhile: {kid} signs now")
             }
@@ -46,6 +71,9 @@ impl fmt::Display for Error {
             }
             Error::NoHome => f.write_str("this user has no home directory"),
             Error::NoKeyGiven => f.write_str("no key was given"),
+            Error::NoProxy => {
+                f.write_str("`upstream` is set, and this version does not stand before a server")
+            }
             Error::NoServerKey { home } => write!(f, "no server key in {}", Shown(home)),
             Error::NoSuchServerKey { kid } => write!(f, "no server key `{kid}`"),
             Error::NotConfirmed => f.write_str("not confirmed"),
@@ -72,6 +100,9 @@ impl fmt::Display for Error {
             Error::Store(fault) => fault.fmt(f),
             Error::Unclear { path, line, why } => {
                 write!(f, "{}, line {line}: {why}", storage::shown(path))
+            }
+            Error::Unconfirmed { why } => {
+                write!(f, "it is done and kept, but not confirmed: {why}")
             }
             Error::Undelivered { count, output } => {
                 let keys = if *count == 1 {

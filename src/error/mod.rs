@@ -3,13 +3,14 @@
 
 mod exit;
 mod hint;
+mod http;
 mod message;
 mod refusal;
 mod settings;
 mod storage;
 mod words;
 
-use std::{io, path::PathBuf};
+use std::{io, net::SocketAddr, path::PathBuf};
 
 use crate::{
     config::ConfigFault,
@@ -24,6 +25,7 @@ use crate::{
 };
 
 pub use exit::Exit;
+pub use http::{Hearer, Told, Turned};
 use message::plain;
 pub use message::short;
 pub use refusal::verdict_exit;
@@ -32,6 +34,13 @@ pub use words::{UnclearLine, redacted};
 /// Whatever ends a command early.
 #[derive(Debug)]
 pub enum Error {
+    /// A server runs already.
+    AlreadyRunning {
+        /// Its process.
+        pid: u32,
+        /// Where it listens, if it says so.
+        address: Option<String>,
+    },
     /// Several keys are meant.
     Ambiguous {
         /// What was typed.
@@ -39,14 +48,42 @@ pub enum Error {
         /// Which keys.
         ids: Vec<KeyId>,
     },
+    /// The server does not know a change of trust yet.
+    Behind {
+        /// Where it listens.
+        address: String,
+        /// Why it cannot read what is kept, if it says so.
+        fault: Option<String>,
+    },
+    /// Nothing can listen there.
+    CannotListen {
+        /// Where.
+        address: SocketAddr,
+        /// Why.
+        error: io::Error,
+    },
     /// The settings are wrong.
     Config(ConfigFault),
     /// A file cannot be made.
     Create(FileFault),
+    /// A process of its own cannot be started, or not be listened to.
+    Detach(io::Error),
+    /// Keys were not to be required, where others than this machine can ask.
+    DevBeyondLoopback {
+        /// Where.
+        address: SocketAddr,
+    },
     /// A file cannot be read.
     File(FileFault),
     /// The file of variables of a GitHub job cannot be written.
     GithubEnv(FileFault),
+    /// A server runs, and does not answer.
+    Hung {
+        /// Its process.
+        pid: u32,
+        /// What it holds.
+        lock: PathBuf,
+    },
     /// Standard input cannot be read.
     Input(io::Error),
     /// No key was issued.
@@ -58,6 +95,8 @@ pub enum Error {
         /// Why.
         why: NotAJwk,
     },
+    /// A service manager's own process was to reset the server key, and would again and again.
+    ManagedReset,
     /// The server key that signs is not the one that was shown.
     Moved {
         /// Which one signs by now, if any.
@@ -67,6 +106,8 @@ pub enum Error {
     NoHome,
     /// No key was given to look at.
     NoKeyGiven,
+    /// A server was to stand before another, which it does not do yet.
+    NoProxy,
     /// No server key was ever made here.
     NoServerKey {
         /// Where it would be.
@@ -136,6 +177,11 @@ pub enum Error {
     },
     /// What is kept cannot be read or changed.
     Store(StoreFault),
+    /// A change of trust is committed, and a server that runs has not said that it knows it.
+    Unconfirmed {
+        /// Why.
+        why: Box<Error>,
+    },
     /// Readers of a `.env` file differ on where a line of it ends.
     Unclear {
         /// The file.
@@ -183,10 +229,16 @@ impl Error {
     pub fn exit(&self) -> Exit {
         match self {
             Error::Ambiguous { .. }
+            | Error::ManagedReset
             | Error::Moved { .. }
             | Error::NotConfirmed
             | Error::Overwrites { .. }
             | Error::Past { .. } => Exit::Refused,
+            Error::AlreadyRunning { .. }
+            | Error::Behind { .. }
+            | Error::CannotListen { .. }
+            | Error::Detach(_)
+            | Error::Hung { .. } => Exit::Failed,
             Error::Config(fault) => settings::config_exit(fault),
             Error::Create(fault) => storage::create_exit(fault),
             Error::File(fault) | Error::GithubEnv(fault) => storage::file_exit(fault),
@@ -206,8 +258,10 @@ impl Error {
             | Error::ServerKeyPem { .. }
             | Error::SetAgain { .. }
             | Error::Unclear { .. } => Exit::BadData,
-            Error::NoHome => Exit::Configuration,
-            Error::NoKeyGiven | Error::Usage { .. } => Exit::Usage,
+            Error::NoHome | Error::NoProxy => Exit::Configuration,
+            Error::DevBeyondLoopback { .. } | Error::NoKeyGiven | Error::Usage { .. } => {
+                Exit::Usage
+            }
             Error::NoServerKey { .. } => Exit::NoServerKey,
             Error::NoSuchServerKey { .. } | Error::NotFound { .. } => Exit::NotFound,
             Error::NotRevoked { .. }
@@ -217,13 +271,16 @@ impl Error {
             | Error::Untold { .. } => Exit::OutputFailed,
             Error::Refused(refusal) => verdict_exit(refusal),
             Error::Store(fault) => storage::store_exit(fault),
+            Error::Unconfirmed { .. } => Exit::Attention,
         }
     }
 
     /// The word by which programs know it.
     pub fn code(&self) -> &'static str {
         match self {
+            Error::AlreadyRunning { .. } => "already_running",
             Error::Ambiguous { .. } => "ambiguous",
+            Error::Unconfirmed { .. } => "unconfirmed",
             Error::Issue(IssueFault::AgainstPolicy(_)) => "policy",
             Error::Refused(refusal) => refusal.verdict(),
             Error::NotRevoked { .. } => "not_revoked",

@@ -67,6 +67,21 @@ impl Home {
         self.data.join("msb.db-wal")
     }
 
+    /// Held by the server that runs; tells its process.
+    pub fn server_lock(&self) -> PathBuf {
+        self.data.join("server.lock")
+    }
+
+    /// Where the server that runs is spoken to.
+    pub fn server_socket(&self) -> PathBuf {
+        self.data.join("server.sock")
+    }
+
+    /// What a detached server logs.
+    pub fn server_log(&self) -> PathBuf {
+        self.data.join("server.log")
+    }
+
     /// What processes share of that log: where in it to find what.
     pub fn database_log_index(&self) -> PathBuf {
         self.data.join("msb.db-shm")

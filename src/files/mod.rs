@@ -3,6 +3,7 @@
 mod append;
 mod edit;
 mod fault;
+mod held;
 mod home;
 mod replacement;
 mod stamp;
@@ -20,7 +21,7 @@ use std::{
 };
 
 use rustix::{
-    fs::{Access, FlockOperation, OFlags},
+    fs::{Access, FlockOperation, Mode, OFlags},
     io::Errno,
 };
 use zeroize::Zeroizing;
@@ -29,6 +30,7 @@ pub use append::Append;
 pub use edit::Edit;
 use fault::at;
 pub use fault::{Fault, FileFault};
+pub use held::Held;
 pub use home::Home;
 pub use replacement::Replacement;
 pub use stamp::{Identity, Stamp};
@@ -185,6 +187,15 @@ pub fn create(path: &Path) -> Result<File, FileFault> {
     file.map_err(at(path))
 }
 
+/// Opens a file to whose end a log is written, made for this user only if it is not there.
+pub fn open_log(path: &Path) -> Result<File, FileFault> {
+    let mut options = OpenOptions::new();
+    let (file, metadata) =
+        open_plain(options.append(true).create(true).mode(0o600), OFlags::NOFOLLOW, path)?;
+    not_others(&metadata).map_err(|fault| fault.at(path))?;
+    Ok(file)
+}
+
 /// Writes a whole new file that only this user can read, down to the disk.
 pub fn write(path: &Path, content: &[u8]) -> Result<(), FileFault> {
     let mut file = create(path)?;
@@ -298,6 +309,19 @@ pub fn was_closed(stream: impl AsFd) -> bool {
 /// A stream without the buffer of the runtime, which would keep a secret that came through.
 pub fn unbuffered(stream: impl AsFd) -> io::Result<File> {
     Ok(File::from(stream.as_fd().try_clone_to_owned()?))
+}
+
+/// Lets go of both output streams, so that whoever waits for their end need not wait any longer;
+/// what is still said goes to this file.
+pub fn leave_streams(to: &File) {
+    // There is nowhere to tell an error, and without one nothing is lost.
+    let _ = rustix::stdio::dup2_stdout(to);
+    let _ = rustix::stdio::dup2_stderr(to);
+}
+
+/// Lets nobody else read what this process makes from now on.
+pub fn keep_to_ourselves() {
+    rustix::process::umask(Mode::RWXG | Mode::RWXO);
 }
 
 /// The user whose rights this process has.

@@ -22,7 +22,8 @@ pub struct Change<'s> {
     pub(super) store: &'s Store,
     who: &'s str,
     now: UnixTime,
-    changes_trust: Cell<bool>,
+    /// The number of the last change of trust in it.
+    seq: Cell<Option<u64>>,
 }
 
 impl Store {
@@ -37,7 +38,7 @@ impl Store {
             .map_err(|error| store.fault(error))?;
         // Whoever was before us may have kept us waiting, so the clock is read now.
         let now = clock();
-        Ok(Change { store, tx, who, now, staged: None, changes_trust: Cell::new(false) })
+        Ok(Change { store, tx, who, now, staged: None, seq: Cell::new(None) })
     }
 }
 
@@ -132,10 +133,10 @@ impl Change<'_> {
 
     /// Notes an act that changes trust, under the next number.
     pub fn audit_trust(&self, act: &str, subject: &str) -> Result<(), StoreFault> {
-        self.changes_trust.set(true);
         let next = "UPDATE trust SET seq = seq + 1 RETURNING seq";
         let seq =
             self.tx.query_row(next, (), |row| row.get(0)).map_err(|error| self.fault(error))?;
+        self.seq.set(u64::try_from(seq).ok());
         self.note(act, subject, Some(seq))
     }
 
@@ -144,8 +145,9 @@ impl Change<'_> {
         self.run(sql, params![self.now.secs(), self.who, act, subject, seq]).map(|_| ())
     }
 
-    /// Makes it so: on the disk when this returns.
-    pub fn commit(self) -> Result<(), StoreFault> {
+    /// Makes it so: on the disk when this returns. Answers the number of this change of trust, if it
+    /// is one.
+    pub fn commit(self) -> Result<Option<u64>, StoreFault> {
         let Store { db, home } = self.store;
         // Even a commit that fails may be on the disk, so from here on the file stays.
         let staged = self.staged.map(Staged::keep);
@@ -154,10 +156,11 @@ impl Change<'_> {
             // That was the moment: a rename that fails now is finished by the next command.
             let _ = trust::place_server_key(home, kid);
         }
-        if self.changes_trust.get() || log_is_long(home) {
+        let seq = self.seq.get();
+        if seq.is_some() || log_is_long(home) {
             fold_log(db);
         }
-        Ok(())
+        Ok(seq)
     }
 
     /// Runs a statement, and answers how many rows it changed.

@@ -12,7 +12,7 @@ use std::{
 
 use msb::{
     time::UnixTime,
-    world::{Tracking, World},
+    world::{Clocks, Tracking, World},
 };
 
 use crate::manual;
@@ -140,6 +140,7 @@ impl Msb {
             &mut World {
                 now: UnixTime::from_secs(self.now).unwrap(),
                 clock: &|| UnixTime::from_secs(self.now + self.waits).unwrap(),
+                clocks: Clocks::REAL,
                 entropy: &mut entropy,
                 env: &|name| self.env.get(name).cloned(),
                 git_tracks: &|_| self.git,

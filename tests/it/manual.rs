@@ -32,16 +32,18 @@ fn exits(page: &str) -> Vec<Exit> {
     match page {
         "msb" => Exit::ALL.to_vec(),
         "msb-server" | "msb-server-key" => of(&[], &[]),
-        "msb-server-keygen" => of(&[NoServerKey, Refused], &STORE),
+        "msb-server-start" => of(&[Attention, Refused], &STORE),
+        "msb-server-stop" => of(&[Failed, Permissions, Configuration], &[]),
+        "msb-server-keygen" => of(&[Attention, NoServerKey, Refused], &STORE),
         "msb-server-list" => of(&[Attention, NotFound], &READ),
         "msb-server-show" => of(&[NotFound, Refused], &READ),
         "msb-server-revoke" => {
-            of(&[NoServerKey, NotFound, Refused, Malformed, BadSignature], &READ)
+            of(&[Attention, NoServerKey, NotFound, Refused, Malformed, BadSignature], &READ)
         }
         "msb-server-status" => of(&[Attention, Configuration], &[]),
         "msb-server-key-show" => of(&[NoServerKey], &READ),
         "msb-server-key-rotate" | "msb-server-key-reset" | "msb-server-key-import" => {
-            of(&[NoServerKey, Refused], &STORE)
+            of(&[Attention, NoServerKey, Refused], &STORE)
         }
         "msb-server-audit" => of(&[], &READ),
         "msb-verify" => of(&[&[NoServerKey, Refused][..], &VERDICTS].concat(), &READ),
@@ -152,11 +154,25 @@ fn description(page: &str) -> &'static str {
         }
         "msb-server" => {
             "These commands work on the server key and on the database of the keys that it signed. \
-             Both are files of whoever runs them; no server need run."
+             Both are files of whoever runs them; no server need run. One that does is told of \
+             every change of trust: if it does not confirm that within 5 seconds, the exit is 3."
         }
         "msb-server-key" => {
             "The server key signs every key. There is one at a time; one that was retired still \
              verifies until its overlap is over, and one that was reset never again."
+        }
+        "msb-server-start" => {
+            "Serves until SIGTERM, SIGINT or msb server stop. Front ends ask it about every request: \
+             GET /auth, with what is asked of the key in the query, or /ext-authz for Envoy. It \
+             answers 200 with the headers X-Msb-Key-Id, X-Msb-Namespace, X-Msb-Namespaces, \
+             X-Msb-Scope, X-Msb-Subject and X-Msb-Expires, or 401, 403, or 503 when it cannot \
+             decide. A key that is revoked is refused by the time that the command which revokes it \
+             returns. SIGHUP reads config.toml again: policy, names and formats, not where it \
+             listens."
+        }
+        "msb-server-stop" => {
+            "Stops the server that runs, and waits until it has stopped: open exchanges get 10 \
+             seconds, or what drain in config.toml says. If none runs, that is no error."
         }
         "msb-server-keygen" => {
             "Prints the key, and nothing else, on standard output; what there is to say about it goes \
@@ -407,10 +423,15 @@ fn every_exit_has_one_code_and_one_meaning() {
     assert_eq!(meanings.len(), codes.len());
 }
 
-const FILES: [(&str, &str); 4] = [
+const FILES: [(&str, &str); 5] = [
     ("~/.config/msb/config.toml", "settings; may be absent, and nobody else may write it"),
     ("~/.config/msb/server.key", "the server key that signs: whoever reads it can make keys"),
     ("~/.local/share/msb/msb.db", "key ring, ledger, revocations and audit; no key is in it"),
+    (
+        "~/.local/share/msb/server.*",
+        "of the server that runs: its lock, the socket that commands speak to, and the log of a \
+         detached one",
+    ),
     ("DIR", "all of these, where --home DIR or MSB_HOME names one directory"),
 ];
 
@@ -442,7 +463,7 @@ const TIMES: [(&str, &str); 3] = [
 ];
 
 /// The codes of `status`; the last row is for all others.
-const ATTENTION: [(&str, &str); 8] = [
+const ATTENTION: [(&str, &str); 12] = [
     ("no_server_key", "there is none, or its file is missing: no key can be made"),
     (
         "key_file_unsafe",
@@ -453,5 +474,9 @@ const ATTENTION: [(&str, &str); 8] = [
     ("outlives_overlap", "keys of a retired server key would live longer than it verifies"),
     ("against_policy", "keys that are active are refused by the policy of today"),
     ("clock_behind", "something was done at a time that is still to come"),
+    ("dev_mode", "the server requires no keys"),
+    ("plain_http", "others can reach the server, which does not encrypt"),
+    ("trust_stale", "the server cannot read the database, and judges by what it read before"),
+    ("hung", "the server does not answer"),
     ("any other", "the code of an error: what kept msb from looking"),
 ];

@@ -65,17 +65,17 @@ pub(super) fn run(args: Args, console: &mut Console<'_, '_>) -> Result<Exit, Err
             targets.push(target);
         }
     }
-    let at = if args.dry_run {
-        None
-    } else {
-        Some(revoke(&mut store, &mut targets, args.reason, console)?)
-    };
-    // Closed before anything is told: a pipe may be slow.
-    drop(store);
-    match (tell(&targets, at, console), at) {
-        (Err(error), Some(_)) => Err(error.after(DONE)),
-        (told, _) => told.map(|()| Exit::Done),
+    if args.dry_run {
+        // Closed before anything is told: a pipe may be slow.
+        drop(store);
+        tell(&targets, None, console)?;
+        return Ok(Exit::Done);
     }
+    let (at, seq) = revoke(&mut store, &mut targets, args.reason, console)?;
+    drop(store);
+    let synced = console.sync(seq);
+    tell(&targets, Some(at), console).map_err(|error| error.after(DONE))?;
+    console.confirm_known(synced)
 }
 
 /// What was named, with the lines of standard input in the place of `-`.
@@ -145,13 +145,14 @@ fn signed(
     }
 }
 
-/// Cuts off what is not cut off yet, and answers when that was.
+/// Cuts off what is not cut off yet, and answers when that was, and the number of the last change
+/// of trust, if anything was.
 fn revoke(
     store: &mut Store,
     targets: &mut [Target],
     reason: Option<Label>,
     console: &Console<'_, '_>,
-) -> Result<UnixTime, Error> {
+) -> Result<(UnixTime, Option<u64>), Error> {
     let change = store.change(&console.world.who, console.world.clock)?;
     let at = change.now();
     let why = because(&reason);
@@ -164,8 +165,7 @@ fn revoke(
             target.before = before(change.revocation_of(target.id)?);
         }
     }
-    change.commit()?;
-    Ok(at)
+    Ok((at, change.commit()?))
 }
 
 /// Why, behind what was done.

@@ -88,8 +88,9 @@ pub(super) fn run(args: Args, console: &mut Console<'_, '_>) -> Result<Exit, Err
         }
     }
     let cut = cut_off(kind, before, args.reason, console)?;
+    let synced = console.sync(cut.seq);
     tell(&cut, console).map_err(|error| error.after(DONE))?;
-    Ok(Exit::Done)
+    console.confirm_known(synced)
 }
 
 /// The last second before a moment, which must have passed.
@@ -106,6 +107,8 @@ fn last_before(typed: &Typed<Moment>, now: UnixTime) -> Result<UnixTime, Error> 
 struct Cut {
     kind: Kind,
     until: UnixTime,
+    /// The number of this change of trust.
+    seq: Option<u64>,
     /// Looked up once it is done: an error here is no failure of the revocation.
     covered: Result<u64, Error>,
 }
@@ -123,9 +126,9 @@ fn cut_off(
     let why = because(&reason);
     change.cut_off(&Rule { kind: kind.clone(), until, at: change.now(), reason })?;
     change.audit_trust("revoke", &format!("{} issued until {until}{why}", kind.told()))?;
-    change.commit()?;
+    let seq = change.commit()?;
     let covered = store.covered(&kind, until).map_err(Error::from);
-    Ok(Cut { kind, until, covered })
+    Ok(Cut { kind, until, seq, covered })
 }
 
 fn foretell(
@@ -149,7 +152,7 @@ fn foretell(
 }
 
 fn tell(cut: &Cut, console: &mut Console<'_, '_>) -> Result<(), Error> {
-    let Cut { kind, until, covered } = cut;
+    let Cut { kind, until, covered, .. } = cut;
     if console.json() {
         let rule = Some(Told::of(kind, *until, covered.as_ref().ok().copied()));
         let answer = Answer { dry_run: false, revoked: vec![], rule };

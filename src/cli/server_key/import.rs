@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     cli::{
-        console::Console,
+        console::{Console, Synced},
         usage::{Typed, typed},
     },
     error::{Error, Exit},
@@ -61,9 +61,11 @@ pub(super) fn run(args: Args, console: &mut Console<'_, '_>) -> Result<Exit, Err
         before.check_nothing_is_lost(&home, &server_key)?;
     }
     let kid = server_key.public().kid();
+    let mut synced = Synced::NothingToTell;
     let lost = match before {
         Before::First { lost } => {
-            let ring = adopt(&home, server_key, console)?;
+            let (ring, seq) = adopt(&home, server_key, console)?;
+            synced = console.sync(seq);
             tell(&ring, console).map_err(|error| error.after(DONE))?;
             lost
         }
@@ -80,6 +82,7 @@ pub(super) fn run(args: Args, console: &mut Console<'_, '_>) -> Result<Exit, Err
         Before::Other { outlook, lost } => {
             let shown = asks.then_some(outlook.kid);
             let retired = rotate::retire(&home, server_key, &overlap, shown, Act::Import, console)?;
+            synced = console.sync(retired.seq);
             retired.tell(console).map_err(|error| error.after(DONE))?;
             lost
         }
@@ -93,7 +96,7 @@ pub(super) fn run(args: Args, console: &mut Console<'_, '_>) -> Result<Exit, Err
             Shown(&args.file.to_string_lossy())
         ))?;
     }
-    Ok(Exit::Done)
+    console.confirm_known(synced)
 }
 
 fn read(path: &Path) -> Result<ServerKey, Error> {
@@ -141,7 +144,11 @@ fn look(
 }
 
 /// Makes it the first server key of an empty ring.
-fn adopt(home: &Home, server_key: ServerKey, console: &Console<'_, '_>) -> Result<KeyRing, Error> {
+fn adopt(
+    home: &Home,
+    server_key: ServerKey,
+    console: &Console<'_, '_>,
+) -> Result<(KeyRing, Option<u64>), Error> {
     let mut store = Store::open_or_begin_anew(home)?;
     let mut change = store.change(&console.world.who, console.world.clock)?;
     let ring = change.ring()?;
@@ -150,8 +157,7 @@ fn adopt(home: &Home, server_key: ServerKey, console: &Console<'_, '_>) -> Resul
     }
     change.succeed(server_key, Succession::Reset, "import")?;
     let ring = change.ring()?;
-    change.commit()?;
-    Ok(ring)
+    Ok((ring, change.commit()?))
 }
 
 /// Puts the file of the server key that signs back into its place.

@@ -1,7 +1,7 @@
 //! `msb server key`: look after the server key.
 
 mod import;
-mod reset;
+pub(super) mod reset;
 mod rotate;
 mod show;
 
@@ -121,7 +121,7 @@ fn described(ring: &KeyRing, now: UnixTime) -> String {
 }
 
 /// Says which server key signs from now on, and what became of others by that.
-fn tell(ring: &KeyRing, console: &mut Console<'_, '_>) -> Result<(), Error> {
+pub(super) fn tell(ring: &KeyRing, console: &mut Console<'_, '_>) -> Result<(), Error> {
     let now = console.world.now;
     if console.json() {
         return console.answer_json("msb.key/1", &Answer::of(ring, now));
@@ -130,7 +130,7 @@ fn tell(ring: &KeyRing, console: &mut Console<'_, '_>) -> Result<(), Error> {
 }
 
 /// What is said where a change of the server key could not be told.
-const DONE: &str = "the server key is changed";
+pub(super) const DONE: &str = "the server key is changed";
 
 pub(super) const EXAMPLES: &str = "\
 Examples:

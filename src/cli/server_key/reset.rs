@@ -36,24 +36,36 @@ enum Before {
 
 pub(super) fn run(args: Args, console: &mut Console<'_, '_>) -> Result<Exit, Error> {
     let home = console.home()?;
-    let asks = !args.yes && !args.dry_run && console.can_ask();
-    let before = look(&home, asks || args.dry_run, console)?;
     if args.dry_run {
-        return foretell(&before, console);
+        return foretell(&look(&home, true, console)?, console);
     }
-    let mut shown = None;
-    if asks {
-        let stake = stake(&before, console);
-        shown = match &before {
-            Before::Known { ring, .. } => ring.signing_kid(),
-            Before::Lost(_) => None,
-        };
-        let word = shown.map_or("reset".to_owned(), |kid| kid.to_string());
-        console.confirm_by(&stake, &word)?;
-    }
-    let ring = reset(&home, shown, console)?;
+    let shown = if args.yes || !console.can_ask() {
+        look(&home, false, console)?;
+        None
+    } else {
+        ask(&home, console)?
+    };
+    let (ring, seq) = reset(&home, shown, console)?;
+    let synced = console.sync(seq);
     tell(&ring, console).and_then(|()| advise(console)).map_err(|error| error.after(DONE))?;
-    Ok(Exit::Done)
+    console.confirm_known(synced)
+}
+
+/// Shows a person what would die, and goes on once they say so; answers the server key that they
+/// were shown.
+pub(in crate::cli) fn ask(
+    home: &Home,
+    console: &mut Console<'_, '_>,
+) -> Result<Option<Kid>, Error> {
+    let before = look(home, true, console)?;
+    let stake = stake(&before, console);
+    let shown = match &before {
+        Before::Known { ring, .. } => ring.signing_kid(),
+        Before::Lost(_) => None,
+    };
+    let word = shown.map_or("reset".to_owned(), |kid| kid.to_string());
+    console.confirm_by(&stake, &word)?;
+    Ok(shown)
 }
 
 /// What would die; an error if there was never a server key.
@@ -72,8 +84,13 @@ fn look(home: &Home, whose: bool, console: &Console<'_, '_>) -> Result<Before, E
     Ok(Before::Known { ring, holdings })
 }
 
-/// Resets the server key, if it is still the one that was shown to whoever said yes.
-fn reset(home: &Home, shown: Option<Kid>, console: &mut Console<'_, '_>) -> Result<KeyRing, Error> {
+/// Resets the server key, if it is still the one that was shown to whoever said yes; answers the
+/// new ring, and the number of this change of trust.
+pub(in crate::cli) fn reset(
+    home: &Home,
+    shown: Option<Kid>,
+    console: &mut Console<'_, '_>,
+) -> Result<(KeyRing, Option<u64>), Error> {
     let server_key = ServerKey::generate(&mut *console.world.entropy);
     let mut store = Store::open_or_begin_anew(home)?;
     let mut change = store.change(&console.world.who, console.world.clock)?;
@@ -83,12 +100,11 @@ fn reset(home: &Home, shown: Option<Kid>, console: &mut Console<'_, '_>) -> Resu
     }
     change.succeed(server_key, Succession::Reset, "reset")?;
     let ring = change.ring()?;
-    change.commit()?;
-    Ok(ring)
+    Ok((ring, change.commit()?))
 }
 
 /// What is left to be done; programs know it.
-fn advise(console: &mut Console<'_, '_>) -> Result<(), Error> {
+pub(in crate::cli) fn advise(console: &mut Console<'_, '_>) -> Result<(), Error> {
     if console.json() {
         return Ok(());
     }

@@ -61,8 +61,9 @@ pub(super) fn run(args: Args, console: &mut Console<'_, '_>) -> Result<Exit, Err
     let server_key = ServerKey::generate(&mut *console.world.entropy);
     let shown = shown.map(|outlook| outlook.kid);
     let retired = retire(&home, server_key, &args.overlap, shown, Act::Rotate, console)?;
+    let synced = console.sync(retired.seq);
     retired.tell(console).map_err(|error| error.after(DONE))?;
-    Ok(Exit::Done)
+    console.confirm_known(synced)
 }
 
 /// Why a server key is retired.
@@ -84,6 +85,8 @@ impl Act {
 /// The ring after a server key was retired, and what that does to keys.
 pub(super) struct Retired {
     ring: KeyRing,
+    /// The number of this change of trust.
+    pub(super) seq: Option<u64>,
     /// Looked up once it is done: an error here is no failure of the rotation.
     outlook: Result<Outlook, Error>,
 }
@@ -116,8 +119,8 @@ pub(super) fn retire(
     let until = end(overlap, now)?;
     change.succeed(server_key, Succession::Retire { until }, act.word())?;
     let ring = change.ring()?;
-    change.commit()?;
-    Ok(Retired { ring, outlook: Outlook::of(&store, kid, until, now) })
+    let seq = change.commit()?;
+    Ok(Retired { ring, seq, outlook: Outlook::of(&store, kid, until, now) })
 }
 
 fn end(overlap: &Typed<Span>, now: UnixTime) -> Result<UnixTime, Error> {
@@ -198,7 +201,7 @@ impl Outlook {
 impl Retired {
     /// Says what was done, and which keys end with the overlap.
     pub(super) fn tell(self, console: &mut Console<'_, '_>) -> Result<(), Error> {
-        let Self { ring, outlook } = self;
+        let Self { ring, outlook, .. } = self;
         if console.json() {
             let keys = outlook.as_ref().ok().map(|outlook| outlook.outliving.count);
             console.answer_json(

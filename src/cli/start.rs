@@ -1,0 +1,221 @@
+//! `msb server start`: enforce keys in front of a service.
+
+use std::{
+    ffi::OsString,
+    net::{IpAddr, SocketAddr},
+};
+
+use serde::Serialize;
+
+use super::{
+    console::{Console, Tone, object},
+    server_key::{self, reset},
+};
+use crate::{
+    config::Config,
+    error::{Error, Exit},
+    files::{self, Home},
+    keyring::KeyRing,
+    server::{self, Bound, Manager, Manner, Place, Plan},
+    signing::Kid,
+    world::{self, Detached},
+};
+
+/// Enforce keys: answer front ends that ask whether a request may pass
+#[derive(clap::Args)]
+#[command(before_help = EXAMPLES, after_help = NOTE)]
+pub(super) struct Args {
+    /// Listen on this address [default: 127.0.0.1, or `host` in config.toml]
+    #[arg(long, value_name = "H")]
+    host: Option<IpAddr>,
+    /// Listen on this port; 0 is any that is free [default: 5555, or `port` in config.toml]
+    #[arg(long, value_name = "P")]
+    port: Option<u16>,
+    /// Require no keys: for those who develop on this machine alone
+    #[arg(long)]
+    dev: bool,
+    /// Kill every key issued so far, also while a server runs
+    #[arg(long)]
+    reset_key: bool,
+    /// Go on without this terminal; log to server.log in the data directory
+    #[arg(long)]
+    detach: bool,
+    /// The process that `--detach` starts
+    #[arg(long, hide = true, conflicts_with = "detach")]
+    detached: bool,
+}
+
+pub(super) fn run(
+    args: Args,
+    words: &[OsString],
+    console: &mut Console<'_, '_>,
+) -> Result<Exit, Error> {
+    let home = console.home()?;
+    let manager = console.world.env_text("NOTIFY_SOCKET");
+    if args.reset_key {
+        let pid = std::process::id().to_string();
+        let managed = console.world.env_text("SYSTEMD_EXEC_PID").is_some_and(|by| by == *pid);
+        if managed || manager.is_some() {
+            return Err(Error::ManagedReset);
+        }
+        if server::running(&home)?.is_some() {
+            return reset_running(&args, &home, console);
+        }
+    }
+    let config = Config::load(&home.config_file())?;
+    if config.server.upstream.is_some() {
+        return Err(Error::NoProxy);
+    }
+    if args.detach {
+        return detach(words, console);
+    }
+    let shown = if args.reset_key { ask(&home, console)? } else { None };
+    let address = SocketAddr::new(
+        args.host.unwrap_or(config.server.host),
+        args.port.unwrap_or(config.server.port),
+    );
+    files::keep_to_ourselves();
+    let for_a_person = console.world.stderr_is_terminal && !args.detached;
+    let log = home.server_log();
+    let bound = server::bind(Plan {
+        home: home.clone(),
+        config,
+        address,
+        dev: args.dev,
+        manner: if for_a_person { Manner::Human } else { Manner::Json },
+        place: if args.detached { Place::File(log.clone()) } else { Place::Stderr },
+        manager: Manager::named(manager.as_deref()).map_err(Error::Detach)?,
+        clocks: console.world.clocks,
+    })?;
+    let ring = if args.reset_key { Some(reset::reset(&home, shown, console)?.0) } else { None };
+    let started = Started::of(&bound, &args, ring.as_ref());
+    bound.serve(|| {
+        tell(&started, &home, &args, console)?;
+        if args.detached {
+            world::leave_terminal();
+            files::leave_streams(&files::open_log(&log)?);
+        }
+        Ok(())
+    })?;
+    Ok(Exit::Done)
+}
+
+/// A server runs: it follows a reset at once.
+fn reset_running(args: &Args, home: &Home, console: &mut Console<'_, '_>) -> Result<Exit, Error> {
+    let shown = ask(home, console)?;
+    if args.host.is_some() || args.port.is_some() || args.dev || args.detach {
+        console.remark(&["a server runs already: only `--reset-key` counts".to_owned()])?;
+    }
+    let (ring, seq) = reset::reset(home, shown, console)?;
+    let synced = console.sync(seq);
+    server_key::tell(&ring, console).map_err(|error| error.after(server_key::DONE))?;
+    reset::advise(console)?;
+    console.confirm_known(synced)
+}
+
+/// Asks a person before every key dies; a script goes on. Where there is no key yet, none dies.
+fn ask(home: &Home, console: &mut Console<'_, '_>) -> Result<Option<Kid>, Error> {
+    if console.can_ask() && was_used(home) { reset::ask(home, console) } else { Ok(None) }
+}
+
+/// Starts the server as a process of its own, and says what it says until it serves.
+fn detach(words: &[OsString], console: &mut Console<'_, '_>) -> Result<Exit, Error> {
+    let swap = |word: &OsString| {
+        let detach = word == "--detach";
+        if detach { OsString::from("--detached") } else { word.clone() }
+    };
+    let words: Vec<_> = words.iter().skip(1).map(swap).collect();
+    let started = Detached::start(&words).map_err(Error::Detach)?;
+    let (said, remarked, ended) = started.first_words().map_err(Error::Detach)?;
+    console.world.remark(&remarked).map_err(Error::Output)?;
+    if let Some(ended) = ended {
+        let exit = ended.code().and_then(|code| u8::try_from(code).ok());
+        return Ok(Exit::ALL
+            .into_iter()
+            .find(|known| exit == Some(*known as u8))
+            .unwrap_or(Exit::Failed));
+    }
+    if console.json() {
+        console.answer(&said)?;
+    }
+    Ok(Exit::Done)
+}
+
+fn tell(
+    started: &Started,
+    home: &Home,
+    args: &Args,
+    console: &mut Console<'_, '_>,
+) -> Result<(), Error> {
+    // Whoever started this process hears by this answer that it serves.
+    if console.json() || args.detached {
+        console.answer(&object("msb.start/1", started))?;
+    }
+    let keys = if started.dev {
+        console.paint_remark(Tone::Bad, "KEYS ARE NOT REQUIRED")
+    } else {
+        "keys are required".to_owned()
+    };
+    console.remark(&[format!("msb listens on http://{}; {keys}", started.address)])?;
+    if !started.loopback {
+        console.caution(
+            "others can reach it, and what they send is not encrypted: TLS is the front end's",
+        )?;
+    }
+    if !was_used(home) {
+        console.hint("there is no server key yet: run `msb server keygen` to make one")?;
+    }
+    if started.reset {
+        console.remark(&["every key issued so far is dead".to_owned()])?;
+    }
+    Ok(())
+}
+
+/// Whether keys were ever handed out here.
+fn was_used(home: &Home) -> bool {
+    files::exists(&home.database()).unwrap_or(true)
+}
+
+/// A server that begins to serve.
+#[derive(Serialize)]
+struct Started {
+    address: String,
+    pid: u32,
+    auth: &'static str,
+    dev: bool,
+    reset: bool,
+    kid: Option<String>,
+    #[serde(skip)]
+    loopback: bool,
+}
+
+impl Started {
+    fn of(bound: &Bound, args: &Args, ring: Option<&KeyRing>) -> Self {
+        let address = bound.address();
+        Self {
+            address: address.to_string(),
+            pid: std::process::id(),
+            auth: auth(args.dev),
+            dev: args.dev,
+            reset: ring.is_some(),
+            kid: ring.and_then(KeyRing::signing_kid).map(|kid| kid.to_string()),
+            loopback: address.ip().to_canonical().is_loopback(),
+        }
+    }
+}
+
+/// Whether keys are asked for.
+pub(super) fn auth(dev: bool) -> &'static str {
+    if dev { "none" } else { "required" }
+}
+
+const NOTE: &str = "\
+    Front ends (nginx, Caddy, HAProxy, Envoy, Traefik) ask /auth or /ext-authz; it answers 200, \
+    401, 403, or 503 when it cannot decide. SIGHUP reads config.toml again; SIGTERM stops it.";
+
+const EXAMPLES: &str = "\
+Examples:
+  msb server start
+  msb server start --detach
+  msb server start --reset-key
+  curl -i \"http://127.0.0.1:5555/auth?namespace=team-alpha\" -H \"Authorization: Bearer $MSB_API_KEY\"";

@@ -1,0 +1,428 @@
+//! The gate: what a request asks for, and whether its key opens it. Nothing here reads a clock or a
+//! file, or knows of HTTP.
+
+use std::sync::Arc;
+
+use crate::{
+    key::{Claims, KeyId, KeyText, Prefix, UnverifiedKey},
+    namespace::Namespaces,
+    revocations::Revocations,
+    scope::Scope,
+    time::UnixTime,
+    verify::{Grant, Refusal, Verifier},
+};
+
+/// What a request asks for.
+#[derive(Debug)]
+pub struct Ask {
+    /// With which key.
+    pub credential: Credential,
+    /// In which namespaces.
+    pub namespaces: Wanted<Namespaces>,
+    /// For which operations.
+    pub scope: Wanted<Scope>,
+}
+
+/// What a request bears for a key.
+#[derive(Debug)]
+pub enum Credential {
+    /// No key.
+    Absent,
+    /// What is meant to be one key.
+    Key(KeyText),
+    /// Several keys, or what cannot be read as one.
+    Unclear,
+}
+
+/// What is asked for of one kind.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Wanted<T> {
+    /// Whatever it is, somebody behind the gate judges it.
+    Any,
+    /// It was asked for in a way that can be read several ways, or none.
+    Unclear,
+    /// Nobody said; a key that is limited in this does not pass.
+    Unsaid,
+    /// All of this.
+    These(T),
+}
+
+/// Whether a request without a key passes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Keyless {
+    /// It does, for those who develop.
+    Admitted,
+    /// It does not.
+    Refused,
+}
+
+/// What requests are judged by, as of one moment.
+#[derive(Clone, Debug)]
+pub struct Gate {
+    /// What stands in front of every key.
+    pub prefix: Prefix,
+    /// What keys are held to.
+    pub verifier: Verifier,
+    /// What was cut off.
+    pub revocations: Arc<Revocations>,
+}
+
+impl Gate {
+    /// Judges a request that bears a key.
+    pub fn admit(&self, key: &KeyText, ask: &Ask, now: UnixTime) -> Result<Admission, Denial> {
+        let refused = |id| move |refusal| Denial::Refused { id, refusal };
+        let key = UnverifiedKey::parse(key, &self.prefix)
+            .map_err(|malformed| refused(None)(malformed.into()))?;
+        let key = self.verifier.authenticate(key).map_err(refused(None))?;
+        let id = key.claims().jti;
+        let revocation = self.revocations.of(&key);
+        let key = self.verifier.verify(key, revocation, now).map_err(refused(Some(id)))?;
+        let claims = key.claims();
+        let namespaces = match &ask.namespaces {
+            Wanted::These(namespaces) => Some(namespaces),
+            Wanted::Any => None,
+            Wanted::Unclear => return Err(Denial::Unclear { id: Some(id) }),
+            Wanted::Unsaid if claims.namespace == Namespaces::All => None,
+            Wanted::Unsaid => {
+                let opens = claims.namespace.clone();
+                return Err(Denial::NamespaceUnjudged { id, opens });
+            }
+        };
+        let scope = match &ask.scope {
+            Wanted::These(scope) => Some(scope),
+            Wanted::Any => None,
+            Wanted::Unclear => return Err(Denial::Unclear { id: Some(id) }),
+            Wanted::Unsaid if claims.scope.is_every() => None,
+            Wanted::Unsaid => {
+                return Err(Denial::ScopeUnjudged { id, allows: claims.scope.clone() });
+            }
+        };
+        let grant = key.enter(namespaces, scope).map_err(refused(Some(id)))?;
+        let identity = Identity::of(claims, namespaces);
+        Ok(Admission { grant: Some(grant), identity })
+    }
+}
+
+/// Leave to pass, and who passes.
+#[derive(Clone, Debug)]
+pub struct Admission {
+    grant: Option<Grant>,
+    identity: Identity,
+}
+
+impl Admission {
+    /// Lets a request pass that bears no key: where [`Keyless::Admitted`] is the rule.
+    pub fn without_key(ask: &Ask) -> Result<Self, Denial> {
+        let namespaces = match &ask.namespaces {
+            Wanted::These(namespaces) => Some(namespaces),
+            Wanted::Any | Wanted::Unsaid => None,
+            Wanted::Unclear => return Err(Denial::Unclear { id: None }),
+        };
+        Ok(Self { grant: None, identity: Identity::nobody(namespaces) })
+    }
+
+    /// The key that passes; none where none is needed.
+    pub fn id(&self) -> Option<KeyId> {
+        self.grant.map(|grant| grant.id())
+    }
+
+    /// Who passes, for whoever stands behind the gate.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+}
+
+/// Who passes, in the words in which it is told; `-` where there is nothing to tell.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Identity {
+    /// The key id.
+    pub key_id: String,
+    /// The namespaces that were judged; `*` for all.
+    pub namespace: String,
+    /// The namespaces that the key opens; `*` for all.
+    pub namespaces: String,
+    /// The operations that the key allows; `*` for every one.
+    pub scope: String,
+    /// Who the key belongs to.
+    pub subject: String,
+    /// When the key ends.
+    pub expires: String,
+}
+
+impl Identity {
+    fn of(claims: &Claims, judged: Option<&Namespaces>) -> Self {
+        let namespace = match (judged, &claims.namespace) {
+            (Some(judged), _) => judged.to_string(),
+            (None, Namespaces::All) => "*".to_owned(),
+            (None, Namespaces::Named(_)) => NOTHING.to_owned(),
+        };
+        let told = |text: Option<String>| text.unwrap_or_else(|| NOTHING.to_owned());
+        Self {
+            key_id: claims.jti.to_string(),
+            namespace,
+            namespaces: claims.namespace.to_string(),
+            scope: claims.scope.claim().unwrap_or_else(|| "*".to_owned()),
+            subject: told(claims.sub.as_ref().map(ToString::to_string)),
+            expires: told(claims.exp.map(|exp| exp.to_string())),
+        }
+    }
+
+    fn nobody(judged: Option<&Namespaces>) -> Self {
+        let nothing = || NOTHING.to_owned();
+        Self {
+            key_id: nothing(),
+            namespace: judged.map_or("*".to_owned(), ToString::to_string),
+            namespaces: "*".to_owned(),
+            scope: "*".to_owned(),
+            subject: nothing(),
+            expires: nothing(),
+        }
+    }
+}
+
+/// Why a request does not pass.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Denial {
+    /// The key is limited in namespace, and nobody judged in which one it acts.
+    NamespaceUnjudged {
+        /// The key.
+        id: KeyId,
+        /// What it opens.
+        opens: Namespaces,
+    },
+    /// It bears no key.
+    NoKey,
+    /// What the operator asks of it cannot be read.
+    PolicyUnclear,
+    /// The key does not hold, or does not open what is asked for.
+    Refused {
+        /// The key, once its signature held.
+        id: Option<KeyId>,
+        /// Why.
+        refusal: Refusal,
+    },
+    /// The key is limited in scope, and nobody judged what it does.
+    ScopeUnjudged {
+        /// The key.
+        id: KeyId,
+        /// What it allows.
+        allows: Scope,
+    },
+    /// Trust was not to be had for too long: nobody knows whether a key holds.
+    Undecided,
+    /// It bears several keys, or names a namespace in a way that can be read several ways.
+    Unclear {
+        /// The key, if there was one and it held.
+        id: Option<KeyId>,
+    },
+}
+
+impl Denial {
+    /// The key, if it bears one whose signature held.
+    pub fn id(&self) -> Option<KeyId> {
+        match self {
+            Denial::NamespaceUnjudged { id, .. } | Denial::ScopeUnjudged { id, .. } => Some(*id),
+            Denial::Refused { id, .. } | Denial::Unclear { id } => *id,
+            Denial::NoKey | Denial::PolicyUnclear | Denial::Undecided => None,
+        }
+    }
+
+    /// The word by which programs know it.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Denial::NamespaceUnjudged { .. } => "namespace_unjudged",
+            Denial::NoKey => "no_key",
+            Denial::PolicyUnclear => "policy_unclear",
+            Denial::Refused { refusal, .. } => refusal.verdict(),
+            Denial::ScopeUnjudged { .. } => "scope_unjudged",
+            Denial::Undecided => "undecided",
+            Denial::Unclear { .. } => "unclear",
+        }
+    }
+}
+
+/// Told where there is nothing to tell: an absent header would let a client's own through.
+const NOTHING: &str = "-";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        key,
+        keyring::{KeyRing, RingKey, Standing},
+        policy::Policy,
+        signing::ServerKey,
+    };
+
+    const NOW: i64 = 1_800_000_000;
+
+    fn at(secs: i64) -> UnixTime {
+        UnixTime::from_secs(secs).unwrap()
+    }
+
+    fn server_key(seed: u8) -> ServerKey {
+        ServerKey::from_seed(&[seed; 32])
+    }
+
+    fn gate() -> Gate {
+        let public = server_key(1).public().clone();
+        let standing = Standing::Signing { since: at(NOW - 100) };
+        Gate {
+            prefix: Prefix::default(),
+            verifier: Verifier {
+                ring: KeyRing::new(vec![RingKey { public, standing }]).unwrap(),
+                issuer: None,
+                audience: None,
+                policy: Policy::default(),
+            },
+            revocations: Arc::new(Revocations::new(vec![], vec![])),
+        }
+    }
+
+    fn claims(namespaces: &str, scope: &str) -> Claims {
+        Claims {
+            jti: "0123456789abcdef".parse().unwrap(),
+            iat: at(NOW - 10),
+            exp: Some(at(NOW + 10)),
+            nbf: None,
+            namespace: namespaces.parse().unwrap(),
+            scope: if scope == "*" { Scope::Every } else { scope.parse().unwrap() },
+            sub: None,
+            iss: None,
+            aud: None,
+        }
+    }
+
+    fn sealed(claims: Claims, seed: u8) -> KeyText {
+        key::seal(claims, &server_key(seed), &Prefix::default()).unwrap().text
+    }
+
+    fn namespaces(wanted: &str) -> Wanted<Namespaces> {
+        match wanted {
+            "any" => Wanted::Any,
+            "unclear" => Wanted::Unclear,
+            "unsaid" => Wanted::Unsaid,
+            words => Wanted::These(words.parse().unwrap()),
+        }
+    }
+
+    fn scope(wanted: &str) -> Wanted<Scope> {
+        match wanted {
+            "any" => Wanted::Any,
+            "unclear" => Wanted::Unclear,
+            "unsaid" => Wanted::Unsaid,
+            words => Wanted::These(words.parse().unwrap()),
+        }
+    }
+
+    fn judged(key: KeyText, wanted: (&str, &str), now: i64) -> Result<Identity, &'static str> {
+        let ask = Ask {
+            credential: Credential::Absent,
+            namespaces: namespaces(wanted.0),
+            scope: scope(wanted.1),
+        };
+        let admitted = gate().admit(&key, &ask, at(now));
+        admitted.map(|admission| admission.identity().clone()).map_err(|denial| denial.reason())
+    }
+
+    /// A key for these namespaces and operations, asked for those: the namespace that is told to
+    /// whoever stands behind, or the reason.
+    #[track_caller]
+    fn check(holds: (&str, &str), wanted: (&str, &str), expected: Result<&str, &str>) {
+        let found = judged(sealed(claims(holds.0, holds.1), 1), wanted, NOW);
+        let found = found.map(|identity| identity.namespace);
+        assert_eq!(found.as_deref().map_err(|reason| *reason), expected, "{holds:?} {wanted:?}");
+    }
+
+    #[test]
+    fn a_limit_that_nobody_judged_is_not_passed() {
+        check(("a", "*"), ("unsaid", "unsaid"), Err("namespace_unjudged"));
+        check(("a", "*"), ("any", "unsaid"), Ok("-"));
+        check(("a", "*"), ("a", "unsaid"), Ok("a"));
+        check(("*", "x.y"), ("unsaid", "unsaid"), Err("scope_unjudged"));
+        check(("*", "x.y"), ("unsaid", "any"), Ok("*"));
+        check(("*", "x.y"), ("unsaid", "x.y"), Ok("*"));
+        check(("a", "x.y"), ("any", "unsaid"), Err("scope_unjudged"));
+        check(("*", "*"), ("unsaid", "unsaid"), Ok("*"));
+        check(("*", "*"), ("any", "any"), Ok("*"));
+    }
+
+    #[test]
+    fn all_that_is_asked_for_must_be_opened() {
+        check(("a b", "*"), ("a", "any"), Ok("a"));
+        check(("a b", "*"), ("a b", "any"), Ok("a b"));
+        check(("a b", "*"), ("a c", "any"), Err("wrong_namespace"));
+        check(("a", "*"), ("*", "any"), Err("wrong_namespace"));
+        check(("*", "*"), ("*", "any"), Ok("*"));
+        check(("*", "x.*"), ("any", "x.y x.z"), Ok("*"));
+        check(("*", "x.*"), ("any", "x.y y"), Err("wrong_scope"));
+        check(("a", "x.y"), ("b", "y"), Err("wrong_namespace"));
+    }
+
+    #[test]
+    fn what_can_be_read_several_ways_is_not_passed() {
+        check(("*", "*"), ("unclear", "any"), Err("unclear"));
+        check(("*", "*"), ("any", "unclear"), Err("unclear"));
+    }
+
+    #[test]
+    fn a_key_is_judged_before_what_it_asks_for() {
+        let key = |seed| sealed(claims("a", "*"), seed);
+        let reason = |key, now| judged(key, ("unclear", "unclear"), now).unwrap_err();
+        assert_eq!(reason(key(1), NOW + 10), "expired");
+        assert_eq!(reason(key(1), NOW + 9), "unclear");
+        assert_eq!(reason(key(2), NOW), "unknown_server_key");
+        assert_eq!(reason(KeyText::from("msb_x".to_owned()), NOW), "malformed");
+    }
+
+    #[test]
+    fn a_key_is_named_only_once_its_signature_held() {
+        let ask = || Ask {
+            credential: Credential::Absent,
+            namespaces: Wanted::Unsaid,
+            scope: Wanted::Any,
+        };
+        let denied = |key: KeyText, now| gate().admit(&key, &ask(), at(now)).unwrap_err().id();
+        let id = Some("0123456789abcdef".parse().unwrap());
+        assert_eq!(denied(sealed(claims("a", "*"), 1), NOW), id);
+        assert_eq!(denied(sealed(claims("a", "*"), 1), NOW + 10), id);
+        assert_eq!(denied(sealed(claims("a", "*"), 2), NOW), None);
+    }
+
+    #[test]
+    fn an_identity_has_no_gaps() {
+        let found = judged(sealed(claims("a", "x.y"), 1), ("a", "any"), NOW).unwrap();
+        let expected = Identity {
+            key_id: "0123456789abcdef".to_owned(),
+            namespace: "a".to_owned(),
+            namespaces: "a".to_owned(),
+            scope: "x.y".to_owned(),
+            subject: "-".to_owned(),
+            expires: at(NOW + 10).to_string(),
+        };
+        assert_eq!(found, expected);
+        let endless = Claims { exp: None, sub: "ci".parse().ok(), ..claims("*", "*") };
+        let found = judged(sealed(endless, 1), ("b", "any"), NOW).unwrap();
+        let told = [&found.namespace, &found.namespaces, &found.scope, &found.subject];
+        assert_eq!(told, ["b", "*", "*", "ci"]);
+        assert_eq!(found.expires, "-");
+    }
+
+    #[test]
+    fn nobody_passes_as_everybody_only_in_what_was_asked_for() {
+        let ask = |wanted| Ask {
+            credential: Credential::Absent,
+            namespaces: namespaces(wanted),
+            scope: Wanted::Unsaid,
+        };
+        let told = |wanted| {
+            Admission::without_key(&ask(wanted)).map(|admission| {
+                assert_eq!(admission.id(), None);
+                admission.identity().namespace.clone()
+            })
+        };
+        assert_eq!(told("unsaid"), Ok("*".to_owned()));
+        assert_eq!(told("a"), Ok("a".to_owned()));
+        assert_eq!(told("unclear"), Err(Denial::Unclear { id: None }));
+    }
+}

@@ -1,0 +1,224 @@
+//! Connections: how many, how long, how large. Every one is served by one thread from its first
+//! byte to its last.
+
+use std::{
+    cell::Cell,
+    convert::Infallible,
+    io,
+    net::TcpListener,
+    pin::{Pin, pin},
+    rc::Rc,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use hyper::{server::conn::http1, service::service_fn};
+use hyper_util::rt::TokioIo;
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
+    runtime::Builder,
+    sync::{Semaphore, watch},
+    task::LocalSet,
+    time::{Instant, sleep, sleep_until, timeout},
+};
+
+use super::desk::Desk;
+
+/// Serves connections in this thread until told to stop, and then for as long as open ones take,
+/// but no longer than `drain`.
+pub(super) fn serve(
+    listener: TcpListener,
+    desk: &Arc<Desk>,
+    room: &Arc<Semaphore>,
+    stop: watch::Receiver<bool>,
+    drain: Duration,
+) -> io::Result<()> {
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let local = LocalSet::new();
+    runtime.block_on(local.run_until(async {
+        let listener = tokio::net::TcpListener::from_std(listener)?;
+        let mut stopped = stop.clone();
+        let here = Arc::new(Semaphore::new(ROOM));
+        loop {
+            // One connection too many waits with the operating system.
+            let accepted = async {
+                let room = Arc::clone(room).acquire_owned().await;
+                let here = Arc::clone(&here).acquire_owned().await;
+                (room, here, listener.accept().await)
+            };
+            let (room, here, accepted) = tokio::select! {
+                biased;
+                _ = stopped.wait_for(|stop| *stop) => break,
+                accepted = accepted => accepted,
+            };
+            match accepted {
+                Ok((stream, _)) => {
+                    let (desk, stop) = (Arc::clone(desk), stop.clone());
+                    tokio::task::spawn_local(async move {
+                        connection(stream, &desk, stop).await;
+                        drop((room, here));
+                    });
+                }
+                // Too many open files, say: it passes when a connection ends.
+                Err(_) => sleep(Duration::from_millis(50)).await,
+            }
+        }
+        drop(listener);
+        let _ = timeout(drain, here.acquire_many(ROOM as u32)).await;
+        Ok(())
+    }))
+}
+
+async fn connection(stream: TcpStream, desk: &Desk, mut stop: watch::Receiver<bool>) {
+    // Answers are small and whole: nothing is won by waiting for more.
+    let _ = stream.set_nodelay(true);
+    let pulse = Rc::new(Pulse::default());
+    let io = TokioIo::new(Felt { stream, pulse: Rc::clone(&pulse) });
+    let service = service_fn(|request| {
+        pulse.beat(Phase::Answering);
+        let pulse = &pulse;
+        async move {
+            let answer = desk.answer(&request).await;
+            pulse.beat(Phase::Waiting);
+            Ok::<_, Infallible>(answer)
+        }
+    });
+    let mut served = pin!(
+        http1::Builder::new()
+            .max_headers(MOST_HEADERS)
+            .max_header_size(MOST_HEAD)
+            .max_buf_size(2 * MOST_HEAD)
+            .serve_connection(io, service)
+    );
+    let mut late = pin!(pulse.late());
+    tokio::select! {
+        _ = served.as_mut() => return,
+        () = late.as_mut() => return,
+        _ = stop.wait_for(|stop| *stop) => {}
+    }
+    served.as_mut().graceful_shutdown();
+    tokio::select! {
+        _ = served => {}
+        () = late => {}
+    }
+}
+
+/// What a connection is doing.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Phase {
+    /// Its request is being answered.
+    Answering,
+    /// A part of a head has come.
+    Head,
+    /// No byte of the next head has come.
+    Waiting,
+}
+
+/// When a connection last went on to do something else. A timer for each request would cost more
+/// than the request.
+struct Pulse(Cell<(Phase, Instant)>);
+
+impl Default for Pulse {
+    fn default() -> Self {
+        // A connection is made to be used: its first head is due at once.
+        Self(Cell::new((Phase::Head, Instant::now())))
+    }
+}
+
+impl Pulse {
+    fn beat(&self, phase: Phase) {
+        self.0.set((phase, Instant::now()));
+    }
+
+    fn read_some(&self) {
+        if self.0.get().0 == Phase::Waiting {
+            self.beat(Phase::Head);
+        }
+    }
+
+    /// Returns when the client has taken too long.
+    async fn late(&self) {
+        loop {
+            let (phase, since) = self.0.get();
+            let due = match phase {
+                Phase::Answering => None,
+                Phase::Head => Some(since + HEAD_WITHIN),
+                Phase::Waiting => Some(since + BETWEEN_REQUESTS),
+            };
+            let now = Instant::now();
+            if due.is_some_and(|due| due <= now) {
+                return;
+            }
+            // No phase that begins from now on is due any sooner.
+            let soonest = now + HEAD_WITHIN;
+            sleep_until(due.map_or(soonest, |due| due.min(soonest))).await;
+        }
+    }
+}
+
+/// A stream whose pulse is felt.
+struct Felt {
+    stream: TcpStream,
+    pulse: Rc<Pulse>,
+}
+
+impl AsyncRead for Felt {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let read = ready!(Pin::new(&mut self.stream).poll_read(cx, buffer));
+        if buffer.filled().len() > before {
+            self.pulse.read_some();
+        }
+        Poll::Ready(read)
+    }
+}
+
+impl AsyncWrite for Felt {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        parts: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, parts)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+/// How many connections are served at once.
+pub(super) const ROOM: usize = 1024;
+
+const MOST_HEADERS: usize = 64;
+
+/// How many bytes a head may have.
+const MOST_HEAD: usize = 32 << 10;
+
+/// How long a client may take for a head.
+const HEAD_WITHIN: Duration = Duration::from_secs(5);
+
+/// How long a client may take between requests, and to read an answer.
+const BETWEEN_REQUESTS: Duration = Duration::from_secs(30);

@@ -1,0 +1,242 @@
+//! Live trust: what requests are judged by follows what is kept, within a tenth of a second.
+
+use std::{
+    sync::{
+        Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
+        atomic::{AtomicU64, Ordering::SeqCst},
+    },
+    thread::{self, Thread},
+    time::Duration,
+};
+
+use tokio::sync::watch;
+
+use super::{Settings, log::Log};
+use crate::{
+    files::Home,
+    gate::{Denial, Gate},
+    keyring::KeyRing,
+    revocations::Revocations,
+    store::{StoreFault, Trust, Watch},
+    verify::Verifier,
+};
+
+/// Trust as it is now, for whoever judges a request.
+pub(super) struct Live {
+    uptime: fn() -> Duration,
+    state: RwLock<State>,
+    /// When the last look at the store began, in nanoseconds since the machine started.
+    looked: AtomicU64,
+    /// How many looks were asked for, and how many of them have been had.
+    asked: AtomicU64,
+    answered: watch::Sender<u64>,
+    follower: OnceLock<Thread>,
+}
+
+#[derive(Default)]
+struct State {
+    settings: Arc<Settings>,
+    trust: Option<(KeyRing, Arc<Revocations>)>,
+    gate: Option<Arc<Gate>>,
+    seq: u64,
+    /// When the last look began that told what is kept.
+    confirmed: Duration,
+    /// Why the last look did not.
+    fault: Option<String>,
+}
+
+/// How trust stands.
+#[derive(Clone, Debug)]
+pub(super) struct Standing {
+    /// The number of the last change of trust that is known.
+    pub(super) seq: u64,
+    /// Whether requests with a key can be judged.
+    pub(super) decides: bool,
+    /// How long ago trust was as it is known.
+    pub(super) age: Duration,
+    /// Why the store cannot be read, if it cannot.
+    pub(super) fault: Option<String>,
+}
+
+impl Live {
+    pub(super) fn new(settings: Arc<Settings>, uptime: fn() -> Duration) -> Self {
+        let state = State { settings, confirmed: uptime(), ..State::default() };
+        Self {
+            uptime,
+            state: RwLock::new(state),
+            looked: AtomicU64::new(0),
+            asked: AtomicU64::new(0),
+            answered: watch::Sender::new(0),
+            follower: OnceLock::new(),
+        }
+    }
+
+    /// What to judge by: as of less than [`FRESH`] ago if the store can be read, as it was when it
+    /// last could for a while.
+    pub(super) async fn gate(&self) -> Result<Arc<Gate>, Denial> {
+        // Counts the time in which this machine, or this process, stood still.
+        if self.age_of_look() >= FRESH {
+            self.look_again().await.map_err(|Hung| Denial::Undecided)?;
+        }
+        let state = self.read();
+        match &state.gate {
+            Some(gate) if self.decides(&state) => Ok(Arc::clone(gate)),
+            Some(_) | None => Err(Denial::Undecided),
+        }
+    }
+
+    /// Waits until a change of trust is known, however long that takes.
+    pub(super) async fn catch_up(&self, seq: u64) {
+        while self.read().seq < seq {
+            // Whatever is in the way may pass.
+            if self.look_again().await.is_err() || self.read().fault.is_some() {
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+
+    /// How trust stands.
+    pub(super) fn standing(&self) -> Standing {
+        let state = self.read();
+        Standing {
+            seq: state.seq,
+            decides: state.gate.is_some() && self.decides(&state),
+            age: (self.uptime)().saturating_sub(state.confirmed),
+            fault: state.fault.clone(),
+        }
+    }
+
+    /// What is set now.
+    pub(super) fn settings(&self) -> Arc<Settings> {
+        Arc::clone(&self.read().settings)
+    }
+
+    /// Judges by other settings from now on.
+    pub(super) fn set(&self, settings: Settings) {
+        let mut state = self.write();
+        state.settings = Arc::new(settings);
+        state.rebuild();
+    }
+
+    /// Follows what is kept in a thread of its own, for as long as the process lives. Has looked
+    /// once when it returns.
+    pub(super) fn follow(self: &Arc<Self>, home: Home, log: Arc<Log>) {
+        let mut watch = None;
+        self.look(&home, &mut watch, &log);
+        let live = Arc::clone(self);
+        let follower = thread::spawn(move || {
+            loop {
+                thread::park_timeout(PAUSE);
+                live.look(&home, &mut watch, &log);
+            }
+        });
+        let _ = self.follower.set(follower.thread().clone());
+    }
+
+    fn look(&self, home: &Home, watch: &mut Option<Watch>, log: &Log) {
+        let asked = self.asked.load(SeqCst);
+        let began = (self.uptime)();
+        let looked = match watch {
+            Some(watch) => watch.look(),
+            None => Watch::open(home).map(|opened| {
+                opened.map(|(opened, trust)| {
+                    *watch = Some(opened);
+                    trust
+                })
+            }),
+        };
+        self.take(looked, began, log);
+        self.looked.store(began.as_nanos() as u64, SeqCst);
+        self.answered.send_replace(asked);
+    }
+
+    fn take(&self, looked: Result<Option<Trust>, StoreFault>, began: Duration, log: &Log) {
+        let fault = looked.as_ref().err().map(ToString::to_string);
+        let (before, since) = {
+            let state = self.read();
+            (state.fault.clone(), state.confirmed)
+        };
+        match (&before, &fault) {
+            (None, Some(fault)) => log.event("store_fault", &[("fault", fault)]),
+            (Some(before), Some(fault)) if before != fault => {
+                log.event("store_fault", &[("fault", fault)]);
+            }
+            (Some(_), None) => {
+                let secs = began.saturating_sub(since).as_secs().to_string();
+                log.event("store_back", &[("after_secs", &secs)]);
+            }
+            (Some(_), Some(_)) | (None, None) => {}
+        }
+        let mut state = self.write();
+        state.fault = fault;
+        let Ok(trust) = looked else { return };
+        state.confirmed = began;
+        if let Some(Trust { seq, ring, revocations }) = trust {
+            state.seq = seq;
+            state.trust = (!ring.is_empty()).then(|| (ring, Arc::new(revocations)));
+            state.rebuild();
+            log.event("trust", &[("seq", &seq.to_string())]);
+        }
+    }
+
+    fn decides(&self, state: &State) -> bool {
+        let age = (self.uptime)().saturating_sub(state.confirmed);
+        state.fault.is_none() || age <= state.settings.max_staleness
+    }
+
+    fn age_of_look(&self) -> Duration {
+        (self.uptime)().saturating_sub(Duration::from_nanos(self.looked.load(SeqCst)))
+    }
+
+    /// Has the store looked at once more, from now on.
+    async fn look_again(&self) -> Result<(), Hung> {
+        let ticket = self.asked.fetch_add(1, SeqCst) + 1;
+        let mut answered = self.answered.subscribe();
+        if let Some(follower) = self.follower.get() {
+            follower.unpark();
+        }
+        let looked = answered.wait_for(|answered| *answered >= ticket);
+        match tokio::time::timeout(PATIENCE, looked).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(_)) | Err(_) => Err(Hung),
+        }
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, State> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, State> {
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn rebuild(&mut self) {
+        let settings = &self.settings;
+        self.gate = self.trust.as_ref().map(|(ring, revocations)| {
+            Arc::new(Gate {
+                prefix: settings.prefix.clone(),
+                verifier: Verifier {
+                    ring: ring.clone(),
+                    issuer: settings.issuer.clone(),
+                    audience: settings.audience.clone(),
+                    policy: settings.policy,
+                },
+                revocations: Arc::clone(revocations),
+            })
+        });
+    }
+}
+
+/// The store does not answer.
+struct Hung;
+
+/// How old trust may be when a request is judged by it.
+const FRESH: Duration = Duration::from_millis(100);
+
+/// How often the store is looked at.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// How long a request waits for a store that hangs.
+const PATIENCE: Duration = Duration::from_secs(2);

@@ -152,7 +152,8 @@ fn a_key_becomes_plain_text_in_few_places() {
         .into_iter()
         .flat_map(|(_, path, code)| {
             let name = path.strip_prefix(source()).unwrap().display().to_string();
-            let times = code.matches(".expose()").count();
+            let program = code.split("#[cfg(test)]").next().unwrap();
+            let times = program.matches(".expose()").count();
             (times > 0).then_some((name, times))
         })
         .collect();

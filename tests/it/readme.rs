@@ -24,6 +24,10 @@ fn blocks(language: &str) -> Vec<String> {
 /// Runs the console blocks in one shell on a terminal; answers each command with its output.
 fn session(scratch: &Scratch, commands: &[String]) -> Vec<String> {
     let script: String = commands.iter().map(|command| format!("echo @@@\n{command}\n")).collect();
+    let port = free_port().to_string();
+    let script = script
+        .replace("msb server start", &format!("msb server start --port {port}"))
+        .replace("127.0.0.1:5555", &format!("127.0.0.1:{port}"));
     // The modes of new files are told.
     fs::write(scratch.path("session.sh"), format!("umask 022\n{script}")).unwrap();
     let path = PathBuf::from(env!("CARGO_BIN_EXE_msb")).parent().unwrap().to_owned();
@@ -36,7 +40,14 @@ fn session(scratch: &Scratch, commands: &[String]) -> Vec<String> {
         .output()
         .unwrap();
     let told = String::from_utf8(output.stdout).unwrap().replace('\r', "");
+    let told = told.replace(&format!("127.0.0.1:{port}"), "127.0.0.1:5555");
     told.split("@@@\n").skip(1).map(str::to_owned).collect()
+}
+
+/// A port that nobody has now: 5555 may be somebody's.
+fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    listener.local_addr().unwrap().port()
 }
 
 /// Whether a line is what the README says, but for what differs from run to run: ids, kids,
@@ -62,6 +73,8 @@ fn kind(word: &str) -> Option<&'static str> {
         Some("id")
     } else if word.ends_with('Z') && word.parse::<msb::time::UnixTime>().is_ok() {
         Some("instant")
+    } else if word.trim_end_matches(')').parse::<u32>().is_ok_and(|pid| pid > 1000) {
+        Some("pid")
     } else if ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"].contains(&word) {
         Some("weekday")
     } else {
@@ -86,7 +99,7 @@ pub fn console_examples() -> Vec<String> {
 
 #[test]
 fn the_console_examples_answer_as_they_say() {
-    if !have("script") {
+    if !have("script") || !have("curl") {
         return;
     }
     let examples = examples();

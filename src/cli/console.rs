@@ -271,9 +271,14 @@ impl<'c, 'w> Console<'c, 'w> {
         self.say(format!("msb: {}: {hint}\n", self.paint_remark(Tone::Mind, "hint")))
     }
 
+    /// Whether remarks are coloured.
+    pub(super) fn colours_remarks(&self) -> bool {
+        self.colours(self.world.stderr_is_terminal)
+    }
+
     /// The text in its colour, where remarks are coloured.
     pub(super) fn paint_remark(&self, tone: Tone, text: &str) -> String {
-        painted(self.colours(self.world.stderr_is_terminal), tone, text)
+        painted(self.colours_remarks(), tone, text)
     }
 
     /// The text in its colour, where the answer is coloured.

@@ -66,10 +66,10 @@ pub(super) fn run(
     if config.server.upstream.is_some() {
         return Err(Error::NoProxy);
     }
+    let shown = if args.reset_key { ask(&home, console)? } else { None };
     if args.detach {
         return detach(words, console);
     }
-    let shown = if args.reset_key { ask(&home, console)? } else { None };
     let address = SocketAddr::new(
         args.host.unwrap_or(config.server.host),
         args.port.unwrap_or(config.server.port),
@@ -124,7 +124,11 @@ fn detach(words: &[OsString], console: &mut Console<'_, '_>) -> Result<Exit, Err
         let detach = word == "--detach";
         if detach { OsString::from("--detached") } else { word.clone() }
     };
-    let words: Vec<_> = words.iter().skip(1).map(swap).collect();
+    let mut words: Vec<_> = words.iter().skip(1).map(swap).collect();
+    let says_colour = |word: &OsString| word.to_string_lossy().starts_with("--color");
+    if console.colours_remarks() && !words.iter().any(says_colour) {
+        words.push("--color=always".into());
+    }
     let started = Detached::start(&words).map_err(Error::Detach)?;
     let (said, remarked, ended) = started.first_words().map_err(Error::Detach)?;
     console.world.remark(&remarked).map_err(Error::Output)?;

@@ -28,7 +28,7 @@ use super::{
 use crate::{
     config::Config,
     error::Error,
-    files::{self, Held, Home},
+    files::{self, Fault, Held, Home},
     store::{Purpose, Store},
     world::Clocks,
 };
@@ -81,10 +81,12 @@ pub fn bind(plan: Plan) -> Result<Bound, Error> {
         None => TcpListener::bind(plan.address).map_err(cannot(plan.address))?,
     };
     let address = listener.local_addr().map_err(cannot(plan.address))?;
-    if plan.dev && !address.ip().to_canonical().is_loopback() {
+    let metrics = plan.config.server.metrics_listen;
+    let beyond = |address: &SocketAddr| !address.ip().to_canonical().is_loopback();
+    let reached = [Some(address), metrics].into_iter().flatten().find(beyond);
+    if let Some(address) = reached.filter(|_| plan.dev) {
         return Err(Error::DevBeyondLoopback { address });
     }
-    let metrics = plan.config.server.metrics_listen;
     let metrics =
         metrics.map(|address| TcpListener::bind(address).map_err(cannot(address))).transpose()?;
     Ok(Bound { plan, address, listener, metrics, held })
@@ -126,7 +128,8 @@ impl Bound {
         let drain = plan.config.server.drain;
         listener.set_nonblocking(true).map_err(failed)?;
         let served = runtime.block_on(async {
-            let control = tokio::net::UnixListener::bind(&socket).map_err(failed)?;
+            let control = tokio::net::UnixListener::bind(&socket)
+                .map_err(|error| Fault::from(error).at(&socket))?;
             tokio::spawn(control::listen(control, Arc::clone(&desk), identity, stop.clone()));
             if let Some(listener) = metrics {
                 listener.set_nonblocking(true).map_err(failed)?;

@@ -15,8 +15,6 @@ use crate::{
 /// What a request asks for.
 #[derive(Debug)]
 pub struct Ask {
-    /// With which key.
-    pub credential: Credential,
     /// In which namespaces.
     pub namespaces: Wanted<Namespaces>,
     /// For which operations.
@@ -47,15 +45,6 @@ pub enum Wanted<T> {
     These(T),
 }
 
-/// Whether a request without a key passes.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Keyless {
-    /// It does, for those who develop.
-    Admitted,
-    /// It does not.
-    Refused,
-}
-
 /// What requests are judged by, as of one moment.
 #[derive(Clone, Debug)]
 pub struct Gate {
@@ -68,7 +57,7 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// Judges a request that bears a key.
+    /// Judges a request that bears this key.
     pub fn admit(&self, key: &KeyText, ask: &Ask, now: UnixTime) -> Result<Admission, Denial> {
         let refused = |id| move |refusal| Denial::Refused { id, refusal };
         let key = UnverifiedKey::parse(key, &self.prefix)
@@ -111,7 +100,7 @@ pub struct Admission {
 }
 
 impl Admission {
-    /// Lets a request pass that bears no key: where [`Keyless::Admitted`] is the rule.
+    /// Lets a request pass that bears no key: for those who develop.
     pub fn without_key(ask: &Ask) -> Result<Self, Denial> {
         let namespaces = match &ask.namespaces {
             Wanted::These(namespaces) => Some(namespaces),
@@ -316,11 +305,7 @@ mod tests {
     }
 
     fn judged(key: KeyText, wanted: (&str, &str), now: i64) -> Result<Identity, &'static str> {
-        let ask = Ask {
-            credential: Credential::Absent,
-            namespaces: namespaces(wanted.0),
-            scope: scope(wanted.1),
-        };
+        let ask = Ask { namespaces: namespaces(wanted.0), scope: scope(wanted.1) };
         let admitted = gate().admit(&key, &ask, at(now));
         admitted.map(|admission| admission.identity().clone()).map_err(|denial| denial.reason())
     }
@@ -377,11 +362,7 @@ mod tests {
 
     #[test]
     fn a_key_is_named_only_once_its_signature_held() {
-        let ask = || Ask {
-            credential: Credential::Absent,
-            namespaces: Wanted::Unsaid,
-            scope: Wanted::Any,
-        };
+        let ask = || Ask { namespaces: Wanted::Unsaid, scope: Wanted::Any };
         let denied = |key: KeyText, now| gate().admit(&key, &ask(), at(now)).unwrap_err().id();
         let id = Some("0123456789abcdef".parse().unwrap());
         assert_eq!(denied(sealed(claims("a", "*"), 1), NOW), id);
@@ -410,11 +391,7 @@ mod tests {
 
     #[test]
     fn nobody_passes_as_everybody_only_in_what_was_asked_for() {
-        let ask = |wanted| Ask {
-            credential: Credential::Absent,
-            namespaces: namespaces(wanted),
-            scope: Wanted::Unsaid,
-        };
+        let ask = |wanted| Ask { namespaces: namespaces(wanted), scope: Wanted::Unsaid };
         let told = |wanted| {
             Admission::without_key(&ask(wanted)).map(|admission| {
                 assert_eq!(admission.id(), None);

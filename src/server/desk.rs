@@ -17,7 +17,7 @@ use hyper::{
 
 use super::{
     Settings,
-    head::{Policy, guard},
+    head::{Policy, credential, guard},
     live::Live,
     log::{Entry, Log},
     metrics::Metrics,
@@ -123,7 +123,7 @@ impl Desk {
             }
         };
         let judged = match policy {
-            Ok(policy) => self.judge(policy.ask(headers), settings, now).await,
+            Ok(policy) => self.judge(headers, &policy.ask(headers), settings, now).await,
             Err(denial) => Err(denial),
         };
         match judged {
@@ -134,15 +134,16 @@ impl Desk {
 
     async fn judge(
         &self,
-        ask: Ask,
+        headers: &HeaderMap,
+        ask: &Ask,
         settings: &Settings,
         now: UnixTime,
     ) -> Result<Admission, Denial> {
-        match &ask.credential {
-            Credential::Absent if settings.dev => Admission::without_key(&ask),
+        match credential(headers) {
+            Credential::Absent if settings.dev => Admission::without_key(ask),
             Credential::Absent => Err(Denial::NoKey),
             Credential::Unclear => Err(Denial::Unclear { id: None }),
-            Credential::Key(key) => self.live.gate().await?.admit(key, &ask, now),
+            Credential::Key(key) => self.live.gate().await?.admit(&key, ask, now),
         }
     }
 

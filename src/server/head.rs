@@ -67,7 +67,6 @@ impl Policy {
     /// What a request with these headers asks for, under this policy. A client can only narrow it.
     pub(super) fn ask(self, headers: &HeaderMap) -> Ask {
         Ask {
-            credential: credential(headers),
             namespaces: self.wanted_namespaces(headers),
             scope: match Scope::of(self.scope) {
                 Scope::Every if self.any_scope => Wanted::Any,
@@ -144,7 +143,7 @@ fn only<'h>(headers: &'h HeaderMap, name: &str) -> Result<Option<&'h [u8]>, Twic
 
 /// The key that a request bears: in `Authorization: Bearer` (RFC 6750 section 2.1), or in
 /// `X-API-Key`. Every such line counts.
-fn credential(headers: &HeaderMap) -> Credential {
+pub(super) fn credential(headers: &HeaderMap) -> Credential {
     let bearer = match only(headers, header::AUTHORIZATION.as_str()) {
         Ok(line) => line.map(bearer),
         Err(Twice) => return Credential::Unclear,

@@ -58,7 +58,7 @@ pub struct Issued {
     pub at: UnixTime,
     /// Whether it was made for them.
     pub first_server_key: bool,
-    /// The number of this change of trust, if it is one: a first server key is.
+    /// The number of the change of trust that this was, if it was one.
     pub seq: Option<u64>,
 }
 
@@ -132,8 +132,8 @@ pub fn keys(
     }
 }
 
-/// Cuts off keys that could not be handed out: what nobody got, somebody may find. Answers the number
-/// of this change of trust.
+/// Cuts off keys that could not be handed out: what nobody got, somebody may find. Answers as
+/// [`Change::commit`] does.
 pub fn undeliver(
     store: &mut Store,
     issued: &Issued,

@@ -22,7 +22,7 @@ pub struct Change<'s> {
     pub(super) store: &'s Store,
     who: &'s str,
     now: UnixTime,
-    /// The number of the last change of trust in it.
+    /// The number of the last change of trust among what it does.
     seq: Cell<Option<u64>>,
 }
 
@@ -134,19 +134,20 @@ impl Change<'_> {
     /// Notes an act that changes trust, under the next number.
     pub fn audit_trust(&self, act: &str, subject: &str) -> Result<(), StoreFault> {
         let next = "UPDATE trust SET seq = seq + 1 RETURNING seq";
-        let seq =
-            self.tx.query_row(next, (), |row| row.get(0)).map_err(|error| self.fault(error))?;
-        self.seq.set(u64::try_from(seq).ok());
+        let seq = self.tx.query_row(next, (), |row| trust::number(row, 0));
+        let seq = seq.map_err(|error| self.fault(error))?;
+        self.seq.set(Some(seq));
         self.note(act, subject, Some(seq))
     }
 
-    fn note(&self, act: &str, subject: &str, seq: Option<i64>) -> Result<(), StoreFault> {
+    fn note(&self, act: &str, subject: &str, seq: Option<u64>) -> Result<(), StoreFault> {
         let sql = "INSERT INTO audit (at, who, act, subject, seq) VALUES (?, ?, ?, ?, ?)";
-        self.run(sql, params![self.now.secs(), self.who, act, subject, seq]).map(|_| ())
+        self.run(sql, params![self.now.secs(), self.who, act, subject, seq.map(u64::cast_signed)])
+            .map(|_| ())
     }
 
-    /// Makes it so: on the disk when this returns. Answers the number of this change of trust, if it
-    /// is one.
+    /// Makes it so: on the disk when this returns. Answers the number of the change of trust that it
+    /// was, if it was one; of several, the last.
     pub fn commit(self) -> Result<Option<u64>, StoreFault> {
         let Store { db, home } = self.store;
         // Even a commit that fails may be on the disk, so from here on the file stays.

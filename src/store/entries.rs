@@ -4,7 +4,7 @@ use rusqlite::{OptionalExtension, Row, Statement, named_params};
 
 use super::{
     Store, StoreFault,
-    trust::{if_any, moment, revoked, unfit, word},
+    trust::{if_any, moment, number, revoked, unfit, word},
 };
 use crate::{
     key::KeyId,
@@ -35,7 +35,7 @@ impl Store {
         let sql = format!("SELECT count(*) FROM ({LISTED}) WHERE {PASSES} AND {OF_KIND}");
         let counted = self.db.prepare(&sql).and_then(|mut query| {
             bind(&mut query, filter, now)?;
-            query.raw_query().mapped(|row| count(row, 0)).collect::<rusqlite::Result<Vec<_>>>()
+            query.raw_query().mapped(|row| number(row, 0)).collect::<rusqlite::Result<Vec<_>>>()
         });
         Ok(counted.map_err(|error| self.fault(error))?.iter().sum())
     }
@@ -43,7 +43,7 @@ impl Store {
     /// How many keys of a kind, issued up to a moment, the ledger has, whatever became of them.
     pub fn covered(&self, kind: &Kind, until: UnixTime) -> Result<u64, StoreFault> {
         let sql = format!("SELECT count(*) FROM ledger WHERE iat <= :bound AND {OF_KIND}");
-        let counted = self.of_kind(&sql, kind, until, |row| count(row, 0));
+        let counted = self.of_kind(&sql, kind, until, |row| number(row, 0));
         counted.map_err(|error| self.fault(error))
     }
 
@@ -81,7 +81,7 @@ impl Store {
                 Ok(Holding {
                     namespaces: word(row, 0)?,
                     owner: if_any(row, 1)?,
-                    keys: count(row, 2)?,
+                    keys: number(row, 2)?,
                 })
             };
             query.query_map(named_params! { ":now": now.secs() }, holding)?.collect()
@@ -185,12 +185,12 @@ impl Store {
                 query.query(named_params! { ":now": now.secs(), ":soon": soon.secs() })?;
             while let Some(row) = rows.next()? {
                 let state = word(row, 0)?;
-                tally.add(state, count(row, 1)?);
+                tally.add(state, number(row, 1)?);
                 if state == State::Active {
-                    tally.expiring = count(row, 2)?;
+                    tally.expiring = number(row, 2)?;
                 }
                 if State::LIVE.contains(&state) {
-                    tally.outliving += count(row, 3)?;
+                    tally.outliving += number(row, 3)?;
                 }
             }
             Ok(tally)
@@ -253,10 +253,6 @@ fn bind(query: &mut Statement<'_>, filter: &Filter, now: UnixTime) -> rusqlite::
     query.raw_bind_parameter(":ends_by", filter.ends_by.map(UnixTime::secs))?;
     query.raw_bind_parameter(":outlives", filter.outlives.map(UnixTime::secs))?;
     query.raw_bind_parameter(":after", text(filter.after.as_ref().map(|word| word as _)))
-}
-
-fn count(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
-    u64::try_from(row.get::<_, i64>(column)?).map_err(|_| unfit(column, "a negative count"))
 }
 
 /// Every entry beside its revocation, the first rule that covers it and its server key, with the

@@ -236,6 +236,11 @@ pub(super) fn moment(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Un
         .transpose()
 }
 
+/// The number in a column.
+pub(super) fn number(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
+    u64::try_from(row.get::<_, i64>(column)?).map_err(|_| unfit(column, "a negative number"))
+}
+
 /// The word in a column.
 pub(super) fn word<T: FromStr>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
     row.get_ref(column)?.as_str()?.parse().map_err(|_| unfit(column, "not a word of ours"))

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, config::DbConfig};
 
-use super::{Purpose, StoreFault, check_safe, check_version, trust, trust::unfit};
+use super::{Purpose, StoreFault, check_safe, check_version, trust, trust::number};
 use crate::{
     files::{Home, Identity, Stamp},
     keyring::KeyRing,
@@ -188,9 +188,7 @@ fn trust(db: &Connection, home: &Home, seq: u64) -> Result<Trust, StoreFault> {
 
 fn known_by(db: &Connection) -> rusqlite::Result<Known> {
     let mut query = db.prepare_cached("SELECT seq FROM trust")?;
-    let seq = query.query_row((), |row| {
-        u64::try_from(row.get::<_, i64>(0)?).map_err(|_| unfit(0, "a negative number"))
-    })?;
+    let seq = query.query_row((), |row| number(row, 0))?;
     Ok(Known { seq, act: act(db, seq)? })
 }
 

@@ -102,6 +102,27 @@ fn signed(claims: Claims, server_key: &ServerKey) -> SignedKey {
 }
 
 #[test]
+fn a_change_is_told_by_its_last_number() {
+    let scratch = Scratch::new();
+    let mut store = Store::open_or_create(&Home::named(scratch.path("home"))).unwrap();
+    let mut check = |acts: &[&str], audits: &[&str], seq| {
+        let change = store.change("uid 0", &|| at(0)).unwrap();
+        acts.iter().for_each(|act| change.audit_trust(act, "x").unwrap());
+        audits.iter().for_each(|act| change.audit(act, "x").unwrap());
+        assert_eq!(change.commit().unwrap(), seq);
+    };
+    check(&[], &[], None);
+    check(&["revoke"], &[], Some(1));
+    check(&[], &["issue"], None);
+    check(&["revoke", "revoke", "revoke"], &["issue"], Some(4));
+    // What is not committed takes no number.
+    store.change("uid 0", &|| at(0)).unwrap().audit_trust("revoke", "x").unwrap();
+    let change = store.change("uid 0", &|| at(0)).unwrap();
+    change.audit_trust("revoke", "x").unwrap();
+    assert_eq!(change.commit().unwrap(), Some(5));
+}
+
+#[test]
 fn a_snapshot_says_of_every_key_what_the_store_says() {
     let mut dice = Dice(7);
     let (mut cut_off, mut by_rule, mut free) = (0, 0, 0);

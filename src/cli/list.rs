@@ -15,7 +15,8 @@ use crate::{
     ledger::{Filter, Listed, State},
     namespace::Namespace,
     revocations::Kind,
-    time::{NotATime, Span},
+    store::{Usage, UsageFault},
+    time::{NotATime, Span, UnixTime},
 };
 
 /// List keys: those that may still work, newest first
@@ -37,6 +38,9 @@ pub(super) struct Args {
     /// Active keys that end within this time, such as 14d; exit 3 if there are any
     #[arg(long, value_name = "WITHIN", value_parser = typed::<Span>, conflicts_with = "state", allow_hyphen_values = true)]
     expiring: Option<Typed<Span>>,
+    /// Keys that may still work, and that the server has not seen in use within this time, such as 30d
+    #[arg(long, value_name = "WITHIN", value_parser = typed::<Span>, conflicts_with = "state", allow_hyphen_values = true)]
+    unused: Option<Typed<Span>>,
     /// At most N keys; 0 for all
     #[arg(long, value_name = "N", default_value_t = 200, value_parser = usage::number::<0, 1_000_000_000>)]
     limit: u32,
@@ -71,6 +75,13 @@ pub(super) fn run(args: Args, console: &mut Console<'_, '_>) -> Result<Exit, Err
             })?),
             None => None,
         };
+    let unused_since = match &args.unused {
+        Some(within) => {
+            let refused = || within.refused("--unused", &NotATime::OutOfRange, usage::WITHIN);
+            Some(within.value.before(now).ok_or_else(refused)?)
+        }
+        None => None,
+    };
     let mut filter = Filter {
         states: match (&args.expiring, args.state.as_slice()) {
             (Some(_), _) => vec![State::Active],
@@ -85,57 +96,102 @@ pub(super) fn run(args: Args, console: &mut Console<'_, '_>) -> Result<Exit, Err
         ..Filter::default()
     };
     let most = if args.limit == 0 { usize::MAX } else { args.limit as usize };
-    let mut told = 0;
+    let (mut told, mut unknown) = (0, None);
     let next = loop {
         let page = PAGE.min(most - told);
         // One more than will be told tells whether there are more.
         filter.limit = u32::try_from(page + 1).ok();
-        let mut keys = look(&filter, console)?;
+        let (mut keys, fault) = look(&filter, unused_since, console)?;
         let more = keys.len() > page;
         keys.truncate(page);
         tell(&keys, told == 0, console)?;
         told += keys.len();
-        filter.after = keys.last().map(|last| last.entry.id);
+        unknown = unknown.or(fault);
+        filter.after = keys.last().map(|(last, _)| last.entry.id);
         if !more || told == most {
             break filter.after.filter(|_| more);
         }
     };
+    let unknown = unknown.as_ref().map(row::use_unknown);
     if console.json() {
         console.answer(&format!("],\"next\":{}}}\n", json::write(&row::text(&next))))?;
+        console.remark(unknown.as_slice())?;
     } else {
-        console.remark(&[match (told, next) {
+        let told = match (told, next) {
             (_, Some(id)) => format!("there are more: --after {id}"),
             (0, None) => "no keys".to_owned(),
             (count, None) => row::keys(count as u64),
-        }])?;
+        };
+        let unknown = unknown.map(|unknown| format!("; {unknown}")).unwrap_or_default();
+        let recorded = unused_since.and_then(|since| recorded(since, console));
+        console
+            .remark(&[Some(told + &unknown), recorded].into_iter().flatten().collect::<Vec<_>>())?;
     }
     let attention = args.expiring.is_some() && told > 0;
     Ok(if attention { Exit::Attention } else { Exit::Done })
 }
 
-/// One page. Nothing is kept open until the next: a pipe may be slow.
-fn look(filter: &Filter, console: &Console<'_, '_>) -> Result<Vec<Listed>, Error> {
-    let now = console.world.now;
+/// A key, and when it was last used, as far as that is known.
+type Known = (Listed, Option<UnixTime>);
+
+/// One page, and why it is not known when its keys were used, if it is not. Nothing is kept open
+/// until the next: a pipe may be slow.
+fn look(
+    filter: &Filter,
+    unused_since: Option<UnixTime>,
+    console: &Console<'_, '_>,
+) -> Result<(Vec<Known>, Option<UsageFault>), Error> {
+    let (now, home) = (console.world.now, console.home()?);
     let not_found = |id: KeyId| Error::NotFound { text: id.to_string() };
-    match (console.store()?, filter.after) {
+    let store = match (console.store()?, filter.after) {
         (Some(store), Some(id)) => {
             store.entry(id, now)?.ok_or_else(|| not_found(id))?;
-            Ok(store.list(filter, now)?)
+            store
         }
-        (Some(store), None) => Ok(store.list(filter, now)?),
-        (None, Some(id)) => Err(not_found(id)),
-        (None, None) => Ok(vec![]),
-    }
+        (Some(store), None) => store,
+        (None, Some(id)) => return Err(not_found(id)),
+        (None, None) => return Ok((vec![], None)),
+    };
+    let (keys, record) = match unused_since {
+        Some(since) => {
+            let record = Usage::open_since(&home, since)?;
+            let unused = |key: &Listed| record.is_unused(key, since).map_err(Error::from);
+            (store.list_if(filter, now, unused)?, Ok(Some(record)))
+        }
+        None => (store.list(filter, now)?, Usage::open(&home)),
+    };
+    let (used, unknown) = match record.and_then(|record| last_uses(record.as_ref(), &keys)) {
+        Ok(used) => (used, None),
+        Err(fault) => (vec![None; keys.len()], Some(fault)),
+    };
+    Ok((keys.into_iter().zip(used).collect(), unknown))
 }
 
-fn tell(keys: &[Listed], first: bool, console: &mut Console<'_, '_>) -> Result<(), Error> {
+/// From when to when there is a record: where no server has run, no key was seen in use.
+fn recorded(since: UnixTime, console: &Console<'_, '_>) -> Option<String> {
+    let record = Usage::open_since(&console.home().ok()?, since).ok()?;
+    let latest = record.latest().ok()?;
+    let latest = latest.map_or("none was recorded".to_owned(), |at| format!("the last at {at}"));
+    Some(format!("uses are recorded since {}; {latest}", record.begun_at()))
+}
+
+fn last_uses(record: Option<&Usage>, keys: &[Listed]) -> Result<Vec<Option<UnixTime>>, UsageFault> {
+    let last_used = |key: &Listed| match record {
+        Some(record) => record.last_used(key.entry.id),
+        None => Ok(None),
+    };
+    keys.iter().map(last_used).collect()
+}
+
+fn tell(keys: &[Known], first: bool, console: &mut Console<'_, '_>) -> Result<(), Error> {
     let text = if console.json() {
-        let rows: Vec<_> = keys.iter().map(|listed| json::write(&Row::from(listed))).collect();
+        let row = |(listed, used): &Known| json::write(&Row::of(listed, *used));
         let head = if first { r#"{"schema":"msb.list/1","keys":["# } else { "," };
-        head.to_owned() + &rows.join(",")
+        head.to_owned() + &keys.iter().map(row).collect::<Vec<_>>().join(",")
     } else {
         let for_a_person = console.answers_a_person() && first;
-        row::table(row::HEADING, keys.iter().map(row::cells), for_a_person)
+        let cells = keys.iter().map(|(listed, used)| row::cells_of_use(listed, *used));
+        row::table(row::HEADING_OF_USE, cells, for_a_person)
     };
     console.answer(&text)
 }
@@ -144,6 +200,7 @@ const EXAMPLES: &str = "\
 Examples:
   msb server list
   msb server list --expiring 14d
+  msb server list --unused 30d
   msb server list -n team-alpha --state all --json
   msb server list --name 'ci-*' --state revoked --state expired";
 

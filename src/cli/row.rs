@@ -7,7 +7,7 @@ use crate::{
     error::Error,
     label::Label,
     ledger::{Filter, Listed},
-    store::Store,
+    store::{Store, UsageFault},
     time::UnixTime,
 };
 
@@ -27,8 +27,9 @@ pub(super) struct Row {
     reason: Option<String>,
 }
 
-impl From<&Listed> for Row {
-    fn from(listed: &Listed) -> Self {
+impl Row {
+    /// A key, and when it was last used, as far as that is known.
+    pub(super) fn of(listed: &Listed, last_used: Option<UnixTime>) -> Self {
         let entry = &listed.entry;
         Self {
             id: entry.id.to_string(),
@@ -39,7 +40,7 @@ impl From<&Listed> for Row {
             kid: entry.kid.to_string(),
             issued_at: entry.issued_at.to_string(),
             expires_at: text(&entry.expires_at),
-            last_used: None,
+            last_used: text(&last_used),
             state: listed.state.word(),
             reason: text(&listed.revoked.as_ref().and_then(|revoked| revoked.cause.reason())),
         }
@@ -55,7 +56,6 @@ pub(super) fn text(word: &Option<impl ToString>) -> Option<String> {
 /// not have is `-`.
 pub(super) fn cells(listed: &Listed) -> [String; 8] {
     let entry = &listed.entry;
-    let or_dash = |cell: Option<String>| cell.unwrap_or_else(|| "-".to_owned());
     [
         entry.id.to_string(),
         listed.state.to_string(),
@@ -66,6 +66,17 @@ pub(super) fn cells(listed: &Listed) -> [String; 8] {
         entry.issued_at.to_string(),
         or_dash(text(&listed.ends_at)),
     ]
+}
+
+/// The same cells, and when the key was last used.
+pub(super) fn cells_of_use(listed: &Listed, last_used: Option<UnixTime>) -> [String; 9] {
+    let [id, state, namespaces, scope, owner, name, issued, ends] = cells(listed);
+    let used = or_dash(text(&last_used));
+    [id, state, namespaces, scope, owner, name, issued, ends, used]
+}
+
+fn or_dash(cell: Option<String>) -> String {
+    cell.unwrap_or_else(|| "-".to_owned())
 }
 
 /// Lines of cells: a table with a heading for a person, else a line of tab-separated cells each.
@@ -128,6 +139,11 @@ pub(super) fn counted(count: u64, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
+/// That it is not known when keys were last used.
+pub(super) fn use_unknown(fault: &UsageFault) -> String {
+    format!("when keys were last used is not known: {fault}")
+}
+
 /// What people call a key, behind its id.
 pub(super) fn called(name: &Option<Label>) -> String {
     name.as_ref().map(|name| format!(" ({name})")).unwrap_or_default()
@@ -155,6 +171,10 @@ pub(super) fn lines<const N: usize>(lines: [(&str, Option<String>); N]) -> Strin
 /// What stands above the cells of keys.
 pub(super) const HEADING: [&str; 8] =
     ["ID", "STATE", "NAMESPACES", "SCOPE", "OWNER", "NAME", "ISSUED", "ENDS"];
+
+/// The same, and above when they were last used.
+pub(super) const HEADING_OF_USE: [&str; 9] =
+    ["ID", "STATE", "NAMESPACES", "SCOPE", "OWNER", "NAME", "ISSUED", "ENDS", "LAST USED"];
 
 /// How many of many keys are listed.
 const MOST: u32 = 200;

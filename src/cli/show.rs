@@ -9,8 +9,10 @@ use super::{
 };
 use crate::{
     error::{Error, Exit},
+    files::Home,
     ledger::Listed,
     revocations::{Cause, Revoked},
+    store::{Usage, UsageFault},
     time::{Told, UnixTime},
 };
 
@@ -29,15 +31,44 @@ pub(super) fn run(args: Args, console: &mut Console<'_, '_>) -> Result<Exit, Err
         Some(store) => row::find(&store, &args.key, now)?,
         None => return Err(Error::NotFound { text: args.key }),
     };
+    let seen = seen(&console.home()?, &listed);
     if console.json() {
-        console.answer_json("msb.show/1", &Answer::from(&listed))?;
+        let last_used = seen.as_ref().ok().and_then(|seen| seen.last);
+        console.answer_json("msb.show/1", &Answer::of(&listed, last_used))?;
     } else {
-        console.answer(&described(&listed, now))?;
+        console.answer(&described(&listed, seen.as_ref().ok(), now))?;
+    }
+    if let Err(unknown) = seen {
+        console.remark(&[row::use_unknown(&unknown)])?;
     }
     Ok(Exit::Done)
 }
 
-fn described(listed: &Listed, now: UnixTime) -> String {
+/// What the record of use has of a key.
+#[derive(Default)]
+struct Seen {
+    last: Option<UnixTime>,
+    /// Since when it would have been seen in use.
+    since: Option<UnixTime>,
+}
+
+fn seen(home: &Home, listed: &Listed) -> Result<Seen, UsageFault> {
+    let Some(usage) = Usage::open(home)? else { return Ok(Seen::default()) };
+    let since = usage.begun_at().max(listed.entry.issued_at);
+    Ok(Seen { last: usage.last_used(listed.entry.id)?, since: Some(since) })
+}
+
+impl Seen {
+    fn told(&self, now: UnixTime) -> Option<String> {
+        match (self.last, self.since) {
+            (Some(at), _) => Some(Told { at, now }.to_string()),
+            (None, Some(since)) => Some(format!("not since {since}")),
+            (None, None) => None,
+        }
+    }
+}
+
+fn described(listed: &Listed, seen: Option<&Seen>, now: UnixTime) -> String {
     let entry = &listed.entry;
     let told = |at| Told { at, now }.to_string();
     let revoked = listed.revoked.as_ref();
@@ -51,6 +82,7 @@ fn described(listed: &Listed, now: UnixTime) -> String {
         ("issued", Some(told(entry.issued_at))),
         ("begins", entry.not_before.map(told)),
         ("ends", Some(listed.ends_at.map_or("never".to_owned(), told))),
+        ("last used", seen.and_then(|seen| seen.told(now))),
         ("cut off", revoked.map(|revoked| told(revoked.at))),
         ("with", revoked.and_then(with)),
         ("reason", row::text(&revoked.and_then(|revoked| revoked.cause.reason()))),
@@ -85,10 +117,10 @@ struct Answer {
     sha256: String,
 }
 
-impl From<&Listed> for Answer {
-    fn from(listed: &Listed) -> Self {
+impl Answer {
+    fn of(listed: &Listed, last_used: Option<UnixTime>) -> Self {
         Self {
-            row: Row::from(listed),
+            row: Row::of(listed, last_used),
             not_before: row::text(&listed.entry.not_before),
             revoked_at: listed.revoked.as_ref().map(|revoked| revoked.at.to_string()),
             sha256: hex(&listed.entry.sha256),

@@ -94,6 +94,7 @@ impl Error {
             Error::Unclear { why, .. } => Some(words::line_hint(*why).to_owned()),
             Error::Undelivered { .. } => Some("run it again: nobody has that key".to_owned()),
             Error::Usage { hint, .. } => Some(hint.clone()),
+            Error::UseUnknown(fault) => storage::usage_hint(fault),
         }
     }
 }

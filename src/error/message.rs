@@ -116,6 +116,7 @@ impl fmt::Display for Error {
                 write!(f, "{done}, but output could not be written: {}", plain(output))
             }
             Error::Usage { message, .. } => f.write_str(message),
+            Error::UseUnknown(fault) => fault.fmt(f),
         }
     }
 }

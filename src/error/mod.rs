@@ -18,7 +18,7 @@ use crate::{
     issue::IssueFault,
     key::KeyId,
     signing::{Kid, NotAJwk, NotAPem},
-    store::StoreFault,
+    store::{StoreFault, UsageFault},
     time::UnixTime,
     variable::Variable,
     verify::Refusal,
@@ -212,6 +212,8 @@ pub enum Error {
         /// What to do.
         hint: String,
     },
+    /// It is not known when keys were used.
+    UseUnknown(UsageFault),
 }
 
 impl Error {
@@ -272,6 +274,7 @@ impl Error {
             Error::Refused(refusal) => verdict_exit(refusal),
             Error::Store(fault) => storage::store_exit(fault),
             Error::Unconfirmed { .. } => Exit::Attention,
+            Error::UseUnknown(fault) => storage::usage_exit(fault),
         }
     }
 
@@ -344,5 +347,11 @@ impl From<IssueFault> for Error {
 impl From<StoreFault> for Error {
     fn from(fault: StoreFault) -> Self {
         Self::Store(fault)
+    }
+}
+
+impl From<UsageFault> for Error {
+    fn from(fault: UsageFault) -> Self {
+        Self::UseUnknown(fault)
     }
 }

@@ -6,7 +6,7 @@ use super::{Exit, plain};
 use crate::{
     files::{Fault, FileFault},
     label::Shown,
-    store::StoreFault,
+    store::{StoreFault, UsageFault},
 };
 
 pub(super) fn file_exit(file: &FileFault) -> Exit {
@@ -231,6 +231,43 @@ impl fmt::Display for StoreFault {
             ),
             StoreFault::Sql { path, what } => write!(f, "{}: {}", shown(path), Shown(what)),
             StoreFault::Unwritable { path } => write!(f, "{} cannot be written", shown(path)),
+        }
+    }
+}
+
+pub(super) fn usage_exit(fault: &UsageFault) -> Exit {
+    match fault {
+        UsageFault::BeginsLater { .. } | UsageFault::NoRecord { .. } => Exit::Configuration,
+        UsageFault::Store(fault) => store_exit(fault),
+    }
+}
+
+pub(super) fn usage_hint(fault: &UsageFault) -> Option<String> {
+    match fault {
+        UsageFault::BeginsLater { .. } => Some("ask for a shorter time, or later".to_owned()),
+        UsageFault::NoRecord { .. } => Some("run `msb server start`: it keeps one".to_owned()),
+        UsageFault::Store(
+            StoreFault::Damaged { path, .. } | StoreFault::OtherVersion { path, .. },
+        ) => Some(format!("move {} away: the server begins another", shown(path))),
+        UsageFault::Store(StoreFault::Unwritable { .. }) => {
+            Some("run it as a user who can write there".to_owned())
+        }
+        UsageFault::Store(fault) => store_hint(fault),
+    }
+}
+
+impl fmt::Display for UsageFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            UsageFault::BeginsLater { path, at, since } => write!(
+                f,
+                "the record of use {} begins at {at}, and what is asked for at {since}",
+                shown(path)
+            ),
+            UsageFault::NoRecord { path } => {
+                write!(f, "no server has recorded when keys are used: {} is missing", shown(path))
+            }
+            UsageFault::Store(fault) => fault.fmt(f),
         }
     }
 }

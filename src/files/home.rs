@@ -14,7 +14,7 @@ use crate::signing::Kid;
 pub struct Home {
     /// `config.toml` and `server.key`.
     pub config: PathBuf,
-    /// `msb.db`.
+    /// `msb.db` and `usage.db`.
     pub data: PathBuf,
     /// Whether somebody named it, with `--home` or `MSB_HOME`.
     pub named: bool,
@@ -85,6 +85,21 @@ impl Home {
     /// What processes share of that log: where in it to find what.
     pub fn database_log_index(&self) -> PathBuf {
         self.data.join("msb.db-shm")
+    }
+
+    /// When keys were last used.
+    pub fn usage(&self) -> PathBuf {
+        self.data.join("usage.db")
+    }
+
+    /// SQLite's log of what is not in that yet.
+    pub fn usage_log(&self) -> PathBuf {
+        self.data.join("usage.db-wal")
+    }
+
+    /// What processes share of that log.
+    pub fn usage_log_index(&self) -> PathBuf {
+        self.data.join("usage.db-shm")
     }
 
     /// Moves away what is left of the log of a database that is lost: it would be mixed into a

@@ -19,15 +19,32 @@ use crate::{
 impl Store {
     /// The entries that pass a filter, newest first.
     pub fn list(&self, filter: &Filter, now: UnixTime) -> Result<Vec<Listed>, StoreFault> {
-        let sql = format!(
-            "SELECT * FROM ({LISTED}) WHERE {PASSES} AND {OF_KIND} ORDER BY n DESC LIMIT :limit"
-        );
-        let listed = self.db.prepare(&sql).and_then(|mut query| {
-            bind(&mut query, filter, now)?;
-            query.raw_bind_parameter(":limit", filter.limit.map_or(-1, i64::from))?;
-            query.raw_query().mapped(listed).collect()
-        });
-        listed.map_err(|error| self.fault(error))
+        self.list_if(filter, now, |_| Ok(true))
+    }
+
+    /// The entries that pass a filter and a test, newest first.
+    pub fn list_if<E: From<StoreFault>>(
+        &self,
+        filter: &Filter,
+        now: UnixTime,
+        mut test: impl FnMut(&Listed) -> Result<bool, E>,
+    ) -> Result<Vec<Listed>, E> {
+        let sql = format!("SELECT * FROM ({LISTED}) WHERE {PASSES} AND {OF_KIND} ORDER BY n DESC");
+        let fault = |error| self.fault(error);
+        let mut query = self.db.prepare(&sql).map_err(fault)?;
+        bind(&mut query, filter, now).map_err(fault)?;
+        let most = filter.limit.map_or(usize::MAX, |limit| limit as usize);
+        let mut passed = Vec::new();
+        let mut rows = query.raw_query().mapped(listed);
+        while passed.len() < most
+            && let Some(row) = rows.next()
+        {
+            let listed = row.map_err(fault)?;
+            if test(&listed)? {
+                passed.push(listed);
+            }
+        }
+        Ok(passed)
     }
 
     /// How many entries pass a filter, whatever its limit.

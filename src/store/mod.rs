@@ -6,6 +6,7 @@ mod completion;
 mod entries;
 mod succession;
 mod trust;
+mod usage;
 mod watch;
 
 use std::{
@@ -23,6 +24,7 @@ use crate::{
 pub use change::Change;
 pub use succession::Succession;
 pub use trust::KeyFile;
+pub use usage::{Usage, UsageFault};
 pub use watch::{Trust, Watch};
 
 /// What is kept in one home.
@@ -53,10 +55,10 @@ impl Store {
             Purpose::Read => {
                 // One snapshot of all that a command reads.
                 store.db.execute_batch("BEGIN").map_err(explain)?;
-                check_version(&store.db, home)?;
+                check_version(&store.db, &home.database(), &SCHEMA)?;
             }
             Purpose::Write => {
-                check_version(&store.db, home)?;
+                check_version(&store.db, &home.database(), &SCHEMA)?;
                 store.prepare_to_write().map_err(explain)?;
             }
         }
@@ -88,34 +90,10 @@ impl Store {
             // Whoever held the lock before has made it.
             if !is_there(&home.database())? {
                 home.set_aside_database_log()?;
-                Self::create(home)?;
+                make(&home.database(), &SCHEMA, "")?;
             }
         }
         Self::open(home, Purpose::Write)?.ok_or_else(|| StoreFault::Gone { home: home.clone() })
-    }
-
-    /// Makes the file beside its place, so that nobody ever meets one without its tables.
-    fn create(home: &Home) -> Result<(), StoreFault> {
-        let beside = home.database().with_extension("db.new");
-        for end in ["", "-journal", "-shm", "-wal"] {
-            let mut stray = beside.clone().into_os_string();
-            stray.push(end);
-            files::remove(Path::new(&stray))?;
-        }
-        files::write(&beside, b"")?;
-        // The tables first, without a log: what a full disk keeps out of the log, a rename loses.
-        let made = Connection::open(&beside).and_then(|db| {
-            db.execute_batch(&format!(
-                "PRAGMA synchronous = FULL;
-                 BEGIN; {}
-                 PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA_VERSION};
-                 COMMIT; PRAGMA journal_mode = WAL;",
-                include_str!("schema.sql"),
-            ))?;
-            db.close().map_err(|(_, error)| error)
-        });
-        made.map_err(|error| StoreFault::of(error, home))?;
-        Ok(files::rename(&beside, &home.database())?)
     }
 
     fn prepare_to_write(&self) -> rusqlite::Result<()> {
@@ -175,18 +153,52 @@ fn left_behind(home: &Home) -> Result<Option<PathBuf>, StoreFault> {
     Ok(staged.first().map(|kid| home.staged_server_key(*kid)))
 }
 
-fn check_version(db: &Connection, home: &Home) -> Result<(), StoreFault> {
+/// What tells a database of ours, and what is in a new one.
+struct Schema {
+    /// Marks a SQLite file, as its application id.
+    application_id: i32,
+    /// The version that this program writes and reads.
+    version: i32,
+    tables: &'static str,
+}
+
+/// Makes a database beside its place, so that nobody ever meets one without its tables, nor
+/// without what is `first` in them.
+fn make(path: &Path, schema: &Schema, first: &str) -> Result<(), StoreFault> {
+    let beside = path.with_extension("db.new");
+    for end in ["", "-journal", "-shm", "-wal"] {
+        let mut stray = beside.clone().into_os_string();
+        stray.push(end);
+        files::remove(Path::new(&stray))?;
+    }
+    files::write(&beside, b"")?;
+    // The tables first, without a log: what a full disk keeps out of the log, a rename loses.
+    let Schema { application_id, version, tables } = schema;
+    let made = Connection::open(&beside).and_then(|db| {
+        db.execute_batch(&format!(
+            "PRAGMA synchronous = FULL;
+             BEGIN; {tables} {first};
+             PRAGMA application_id = {application_id}; PRAGMA user_version = {version};
+             COMMIT; PRAGMA journal_mode = WAL;",
+        ))?;
+        db.close().map_err(|(_, error)| error)
+    });
+    made.map_err(|error| StoreFault::at(error, path.to_owned()))?;
+    Ok(files::rename(&beside, path)?)
+}
+
+fn check_version(db: &Connection, path: &Path, schema: &Schema) -> Result<(), StoreFault> {
     let mark = |name| {
         let found = db.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
-        found.map_err(|error| StoreFault::of(error, home))
+        found.map_err(|error| StoreFault::at(error, path.to_owned()))
     };
-    let path = home.database();
-    match (mark("application_id")?, mark("user_version")?) {
-        (APPLICATION_ID, SCHEMA_VERSION) => Ok(()),
-        (APPLICATION_ID, version) => {
-            Err(StoreFault::OtherVersion { path, version, known: SCHEMA_VERSION })
-        }
-        _ => Err(StoreFault::Damaged { path, what: "it is not a database of msb".to_owned() }),
+    let (path, known) = (path.to_owned(), schema.version);
+    if mark("application_id")? != schema.application_id {
+        return Err(StoreFault::Damaged { path, what: "it is not a database of msb".to_owned() });
+    }
+    match mark("user_version")? {
+        version if version == known => Ok(()),
+        version => Err(StoreFault::OtherVersion { path, version, known }),
     }
 }
 
@@ -318,7 +330,19 @@ pub enum StoreFault {
 
 impl StoreFault {
     fn of(error: rusqlite::Error, home: &Home) -> Self {
-        let (path, what) = (home.database(), error.to_string());
+        Self::at(error, home.database())
+    }
+
+    /// That it was met with less patience than a command has.
+    fn soon(self) -> Self {
+        match self {
+            Self::Busy { path, .. } => Self::Busy { path, patience: SOON },
+            other => other,
+        }
+    }
+
+    fn at(error: rusqlite::Error, path: PathBuf) -> Self {
+        let what = error.to_string();
         match error.sqlite_error_code() {
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
                 Self::Busy { path, patience: PATIENCE }
@@ -355,8 +379,9 @@ impl From<FileFault> for StoreFault {
     }
 }
 
-/// Marks a SQLite file as ours: `msb` and a zero, as SQLite's application id.
-const APPLICATION_ID: i32 = 0x6d73_6200;
+/// How long to wait for another process where somebody waits for the server meanwhile.
+const SOON: Duration = Duration::from_millis(50);
 
-/// The version of the schema that this program writes and reads.
-const SCHEMA_VERSION: i32 = 2;
+/// `msb` and a zero: the mark of the database.
+const SCHEMA: Schema =
+    Schema { application_id: 0x6d73_6200, version: 2, tables: include_str!("schema.sql") };

@@ -1,11 +1,9 @@
 //! How a running server follows what is kept, while others change it. It never writes, and between
 //! two looks nothing is held that others would wait for.
 
-use std::time::Duration;
-
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, config::DbConfig};
 
-use super::{Purpose, StoreFault, check_safe, check_version, trust, trust::number};
+use super::{Purpose, SCHEMA, SOON, StoreFault, check_safe, check_version, trust, trust::number};
 use crate::{
     files::{Home, Identity, Stamp},
     keyring::KeyRing,
@@ -130,7 +128,7 @@ impl Files {
 }
 
 fn connect(home: &Home) -> Result<Option<Connection>, StoreFault> {
-    let Some(db) = super::connect(home, Purpose::Read, PATIENCE).map_err(soon)? else {
+    let Some(db) = super::connect(home, Purpose::Read, SOON).map_err(StoreFault::soon)? else {
         return Ok(None);
     };
     // Whoever closes a database last removes its log by name. If ours was removed, there may be
@@ -147,9 +145,9 @@ fn read(
     files: Files,
     known: Option<&Known>,
 ) -> Result<(Seen, Known, Option<Trust>), StoreFault> {
-    let fault = |error| soon(StoreFault::of(error, home));
+    let fault = |error| StoreFault::of(error, home).soon();
     let tx = Transaction::new_unchecked(db, TransactionBehavior::Deferred).map_err(fault)?;
-    check_version(&tx, home).map_err(soon)?;
+    check_version(&tx, &home.database(), &SCHEMA).map_err(StoreFault::soon)?;
     let version = data_version(&tx).map_err(fault)?;
     let now = known_by(&tx).map_err(fault)?;
     let trust = match known {
@@ -177,12 +175,12 @@ fn read(
 }
 
 fn trust(db: &Connection, home: &Home, seq: u64) -> Result<Trust, StoreFault> {
-    let ring = trust::ring(db, home).map_err(soon)?;
+    let ring = trust::ring(db, home).map_err(StoreFault::soon)?;
     if let Some(lost) = trust::lost(&ring, home)? {
         return Err(lost);
     }
     let revocations = trust::revocations(db);
-    let revocations = revocations.map_err(|error| soon(StoreFault::of(error, home)))?;
+    let revocations = revocations.map_err(|error| StoreFault::of(error, home).soon())?;
     Ok(Trust { seq, ring, revocations })
 }
 
@@ -203,17 +201,6 @@ fn data_version(db: &Connection) -> rusqlite::Result<i64> {
     db.prepare_cached("PRAGMA data_version")?.query_row((), |row| row.get(0))
 }
 
-/// That a fault was met with less patience than a command has.
-fn soon(fault: StoreFault) -> StoreFault {
-    match fault {
-        StoreFault::Busy { path, .. } => StoreFault::Busy { path, patience: PATIENCE },
-        other => other,
-    }
-}
-
 /// Each time that many looks have found nothing, what lies around the database is looked at as well:
 /// that somebody could put a file there. That one is there is found by each look.
 const LOOKS: u32 = 16;
-
-/// How long to wait for another process: whoever asks the server waits meanwhile.
-const PATIENCE: Duration = Duration::from_millis(50);

@@ -182,7 +182,10 @@ fn description(page: &str) -> &'static str {
         }
         "msb-server-list" => {
             "Lists the keys that may still work, newest first: a table on a terminal, one line of \
-             fields with tabs between elsewhere."
+             fields with tabs between elsewhere. When a key was last used is known as far as a server \
+             has seen it; what is verified elsewhere, nobody sees. With --unused, a key that was \
+             issued or began within that time is left out, and where the record of the server does \
+             not go back so far, the exit is 78."
         }
         "msb-server-show" => {
             "Tells what is kept of a key: what it says, how it stands, and why it was revoked. The \
@@ -423,7 +426,7 @@ fn every_exit_has_one_code_and_one_meaning() {
     assert_eq!(meanings.len(), codes.len());
 }
 
-const FILES: [(&str, &str); 5] = [
+const FILES: [(&str, &str); 6] = [
     ("~/.config/msb/config.toml", "settings; may be absent, and nobody else may write it"),
     ("~/.config/msb/server.key", "the server key that signs: whoever reads it can make keys"),
     ("~/.local/share/msb/msb.db", "key ring, ledger, revocations and audit; no key is in it"),
@@ -432,6 +435,7 @@ const FILES: [(&str, &str); 5] = [
         "of the server that runs: its lock, the socket that commands speak to, and the log of a \
          detached one",
     ),
+    ("~/.local/share/msb/usage.db", "when each key was last used, as the server has seen it"),
     ("DIR", "all of these, where --home DIR or MSB_HOME names one directory"),
 ];
 

@@ -25,7 +25,7 @@ fn a_key_that_was_not_handed_out_is_dead() {
         msb.check(
             "server list --state undelivered",
             0,
-            "40gj48s44mk2ea19\tundelivered\t*\t-\t-\tlost\t2026-11-23T10:00:00Z\t-\n",
+            "40gj48s44mk2ea19\tundelivered\t*\t-\t-\tlost\t2026-11-23T10:00:00Z\t-\t-\n",
             "1 key\n",
         );
     }

@@ -89,7 +89,7 @@ fn a_key_can_go_to_a_file_that_only_its_owner_reads() {
     msb.check(
         "server list",
         0,
-        "40gj48s44mk2ea19\tactive\t*\t-\t-\t-\t2026-11-23T10:00:00Z\t-\n",
+        "40gj48s44mk2ea19\tactive\t*\t-\t-\t-\t2026-11-23T10:00:00Z\t-\t-\n",
         "1 key\n",
     );
     assert_eq!(msb.run(&format!("{line} --force")).exit, 0);

@@ -40,7 +40,7 @@ fn list_finds_by_everything() {
     msb.check(
         "server list --limit 1 --state all",
         0,
-        "6gtkcdsr74x3pf1x\tnot_yet_valid\tdev prod\t-\t-\tdeploy\t2026-11-23T10:00:00Z\t-\n",
+        "6gtkcdsr74x3pf1x\tnot_yet_valid\tdev prod\t-\t-\tdeploy\t2026-11-23T10:00:00Z\t-\t-\n",
         "there are more: --after 6gtkcdsr74x3pf1x\n",
     );
     msb.ends("server list --after 0000000000000000", 5);
@@ -82,8 +82,8 @@ fn list_is_a_table_on_a_terminal() {
     msb.check(
         "server list --color never",
         0,
-        "ID                STATE   NAMESPACES  SCOPE  OWNER  NAME  ISSUED                ENDS\n\
-          40gj48s44mk2ea19  active  *           -      -      -     2026-11-23T10:00:00Z  -\n",
+        "ID                STATE   NAMESPACES  SCOPE  OWNER  NAME  ISSUED                ENDS  LAST USED\n\
+          40gj48s44mk2ea19  active  *           -      -      -     2026-11-23T10:00:00Z  -     -\n",
         "1 key\n",
     );
 }
@@ -149,7 +149,7 @@ fn one_wrong_target_revokes_nothing() {
     msb.check(
         "server list",
         0,
-        "40gj48s44mk2ea19\tactive\t*\t-\t-\tone\t2026-11-23T10:00:00Z\t-\n",
+        "40gj48s44mk2ea19\tactive\t*\t-\t-\tone\t2026-11-23T10:00:00Z\t-\t-\n",
         "1 key\n",
     );
 }

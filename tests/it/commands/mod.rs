@@ -3,6 +3,7 @@
 mod dotenv;
 mod format;
 mod keygen;
+mod last_use;
 mod ledger;
 mod rules;
 mod server_keys;

@@ -259,7 +259,7 @@ fn a_rotation_tells_which_keys_outlive_the_overlap() {
     );
     let ran = msb.ends("server list --expiring 30d", 3);
     assert_eq!(ran.stdout.lines().count(), 2, "{}", ran.stdout);
-    assert!(ran.stdout.lines().all(|line| line.ends_with("\t2026-12-23T10:00:00Z")));
+    assert!(ran.stdout.lines().all(|line| line.ends_with("\t2026-12-23T10:00:00Z\t-")));
     let shown = msb.run("server show outlives").stdout;
     assert!(shown.contains("ends        Wed 2026-12-23T10:00:00Z (in 30 days)\n"), "{shown}");
     assert!(shown.contains("server key  1IG2tMH7J2w, retired: the key ends with it\n"), "{shown}");

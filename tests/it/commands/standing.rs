@@ -22,7 +22,7 @@ fn the_session_of_the_readme() {
     msb.check(
         "server list --expiring 14d",
         3,
-        "58njrb9e5wr32chk\tactive\tproject-web\t-\t-\t-\t2026-11-23T10:00:00Z\t2026-11-30T10:00:00Z\n",
+        "58njrb9e5wr32chk\tactive\tproject-web\t-\t-\t-\t2026-11-23T10:00:00Z\t2026-11-30T10:00:00Z\t-\n",
         "1 key\n",
     );
     msb.check(

@@ -22,6 +22,7 @@ use super::{
     log::{Entry, Log},
     metrics::Metrics,
     route::Route,
+    usage::Used,
 };
 use crate::{
     error::{Hearer, Turned},
@@ -35,6 +36,7 @@ pub(super) struct Desk {
     pub(super) live: Arc<Live>,
     pub(super) log: Arc<Log>,
     pub(super) metrics: Metrics,
+    pub(super) used: Arc<Used>,
     pub(super) clock: fn() -> UnixTime,
     /// Whether the server is about to stop.
     pub(super) draining: AtomicBool,
@@ -72,6 +74,11 @@ impl Desk {
             }
             Outcome::Turned(turned) => ("refused", turned.reason(), None, None),
         };
+        if let Outcome::Admitted(admission) = &outcome
+            && let Some(id) = admission.id()
+        {
+            self.used.note(id, now);
+        }
         let mut answer = match &outcome {
             Outcome::Admitted(admission) => admitted(admission),
             Outcome::Told(answer) => answer.clone(),

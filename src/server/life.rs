@@ -24,6 +24,7 @@ use super::{
     live::Live,
     log::Log,
     metrics::{self, Metrics},
+    usage::Used,
 };
 use crate::{
     config::Config,
@@ -107,10 +108,13 @@ impl Bound {
         let settings = Settings::of(&plan.config, address, plan.dev);
         let live = Arc::new(Live::new(Arc::new(settings), clocks.uptime));
         live.follow(plan.home.clone(), Arc::clone(&log));
+        let used = Arc::new(Used::default());
+        used.follow(plan.home.clone(), Arc::clone(&log), clocks.now);
         let desk = Arc::new(Desk {
             live,
             log,
             metrics: Metrics::default(),
+            used,
             clock: clocks.now,
             draining: AtomicBool::new(false),
         });
@@ -179,6 +183,7 @@ impl Bound {
         });
         // What still waits for a lock or a disk is not waited for.
         runtime.shutdown_background();
+        let _ = desk.used.write(&plan.home, (clocks.now)());
         let _ = files::remove(&socket);
         desk.log.flush();
         drop(held);

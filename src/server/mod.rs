@@ -11,6 +11,7 @@ mod log;
 mod manager;
 mod metrics;
 mod route;
+mod usage;
 
 use std::{
     net::{Ipv4Addr, SocketAddr},

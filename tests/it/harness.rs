@@ -251,6 +251,27 @@ pub fn have(program: &str) -> bool {
     false
 }
 
+/// Whether `python3` can import these modules; if not, says so, and CI does not let that pass.
+pub fn python_has(modules: &str) -> bool {
+    let found = Command::new("python3").args(["-c", &format!("import {modules}")]).output();
+    let found = found.is_ok_and(|output| output.status.success());
+    if !found {
+        skipped(&format!("python3 cannot import {modules}"));
+    }
+    found
+}
+
+/// Where the npm package `jose` lies, as CI installs it; else where npm puts it globally.
+pub fn jose() -> Option<String> {
+    let modules = std::env::var("MSB_TEST_NODE_MODULES")
+        .unwrap_or_else(|_| "/usr/lib/node_modules".to_owned());
+    if have("node") && Path::new(&modules).join("jose").is_dir() {
+        return Some(modules);
+    }
+    skipped("node and the npm package jose are not installed");
+    None
+}
+
 /// Says that a test has not run, where everybody sees it; in CI nothing is passed over.
 pub fn skipped(why: &str) {
     assert!(std::env::var_os("CI").is_none(), "CI needs this: {why}");

@@ -5,6 +5,7 @@
 
 mod commands;
 mod completions;
+mod elsewhere;
 mod faults;
 mod format;
 mod harness;

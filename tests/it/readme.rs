@@ -6,7 +6,7 @@ use std::{
     process::Command,
 };
 
-use crate::harness::{Scratch, have, skipped};
+use crate::harness::{Scratch, have, jose, python_has};
 
 fn readme() -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap()
@@ -139,23 +139,14 @@ fn program(interpreter: &str, name: &str, code: &str, prepare: &str) {
 
 #[test]
 fn the_python_example_verifies_a_key() {
-    let found = Command::new("python3").args(["-c", "import jwt, cryptography"]).output();
-    if !found.is_ok_and(|output| output.status.success()) {
-        skipped("the Python package pyjwt[crypto] is not installed");
-        return;
+    if python_has("jwt, cryptography") {
+        program("python3", "example.py", &blocks("python").concat(), "");
     }
-    program("python3", "example.py", &blocks("python").concat(), "");
 }
 
 #[test]
 fn the_javascript_example_verifies_a_key() {
-    // Where the package `jose` lies, as CI installs it; else where npm puts it globally.
-    let modules = std::env::var("MSB_TEST_NODE_MODULES")
-        .unwrap_or_else(|_| "/usr/lib/node_modules".to_owned());
-    if !have("node") || !Path::new(&modules).join("jose").is_dir() {
-        skipped("node and the npm package jose are not installed");
-        return;
-    }
+    let Some(modules) = jose() else { return };
     let prepare = format!("ln -s '{modules}' node_modules");
     program("node", "example.mjs", &blocks("js").concat(), &prepare);
 }

@@ -1,5 +1,5 @@
-//! What is kept: key ring, ledger, revocations and audit, in one SQLite file, and the server key
-//! beside it. The only room that speaks SQL.
+//! What is kept: key ring, ledger, revocations and audit in one SQLite file, when keys were used in
+//! another, and the server key beside them. The only room that speaks SQL.
 
 mod change;
 mod completion;

@@ -65,6 +65,7 @@ impl Watch {
     pub fn open(home: &Home) -> Result<Option<(Self, Trust)>, StoreFault> {
         let files = Files::of(home)?;
         let (Some(db), Some(files)) = (connect(home)?, files) else { return Ok(None) };
+        let files = files.opened(&db, home)?;
         let (seen, known, trust) = read(home, &db, files, None)?;
         let trust = trust.expect("nothing is known before the first look");
         let (home, database) = (home.clone(), files.database.identity);
@@ -74,7 +75,7 @@ impl Watch {
     /// Looks again: the new trust if it has changed since the last look, none if it has not.
     pub fn look(&mut self) -> Result<Option<Trust>, StoreFault> {
         let gone = || StoreFault::Gone { home: self.home.clone() };
-        let files = Files::of(&self.home)?.ok_or_else(gone)?;
+        let mut files = Files::of(&self.home)?.ok_or_else(gone)?;
         if files.database.identity != self.database {
             return Err(StoreFault::Replaced { path: self.home.database() });
         }
@@ -95,7 +96,11 @@ impl Watch {
                 }
                 db
             }
-            None => self.db.insert(connect(&self.home)?.ok_or_else(gone)?),
+            None => {
+                let db = connect(&self.home)?.ok_or_else(gone)?;
+                files = files.opened(&db, &self.home)?;
+                self.db.insert(db)
+            }
         };
         let (seen, known, trust) = read(&self.home, db, files, Some(&self.known))?;
         self.seen = Some(seen);
@@ -118,12 +123,22 @@ impl Files {
         Ok(Some(Self { database, log, index: Identity::of(&home.database_log_index())? }))
     }
 
-    /// Whether what was opened in between are these files; the log is made when it is first read.
-    fn are_still(&self, later: &Files) -> bool {
-        let same = |one: Option<Identity>, later| one.is_none() || one == later;
-        self.database.identity == later.database.identity
-            && same(self.log, later.log)
-            && same(self.index, later.index)
+    /// The same database, with the log that a new connection has opened.
+    fn opened(self, db: &Connection, home: &Home) -> Result<Self, StoreFault> {
+        // Whoever closes a database last removes its log; from this first read on nobody else is last.
+        data_version(db).map_err(|error| StoreFault::of(error, home).soon())?;
+        let now = Self::of(home)?.ok_or_else(|| StoreFault::Gone { home: home.clone() })?;
+        let opened = Self { database: self.database, ..now };
+        opened.check_still(home)?;
+        Ok(opened)
+    }
+
+    /// An error unless these files, touched or not, are still in their places.
+    fn check_still(&self, home: &Home) -> Result<(), StoreFault> {
+        let now = Self::of(home)?.ok_or_else(|| StoreFault::Gone { home: home.clone() })?;
+        let still = now.database.identity == self.database.identity
+            && (now.log, now.index) == (self.log, self.index);
+        if still { Ok(()) } else { Err(StoreFault::Replaced { path: home.database() }) }
     }
 }
 
@@ -164,14 +179,8 @@ fn read(
         None => Some(trust(&tx, home, now.seq)?),
     };
     drop(tx);
-    match Files::of(home)? {
-        Some(later) if files.are_still(&later) => {
-            let files = Files { database: files.database, ..later };
-            Ok((Seen { files, version }, now, trust))
-        }
-        Some(_) => Err(StoreFault::Replaced { path: home.database() }),
-        None => Err(StoreFault::Gone { home: home.clone() }),
-    }
+    files.check_still(home)?;
+    Ok((Seen { files, version }, now, trust))
 }
 
 fn trust(db: &Connection, home: &Home, seq: u64) -> Result<Trust, StoreFault> {

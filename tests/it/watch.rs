@@ -1,7 +1,7 @@
 //! How a running server follows what other processes do to what is kept, and to its files.
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
     thread,
     time::{Duration, Instant},
@@ -29,7 +29,7 @@ impl Followed {
     /// A home with one server key, after one change of trust.
     fn new() -> Self {
         let scratch = Scratch::new();
-        let key = sh(&scratch, "$msb server keygen -q --name first");
+        let key = sh(&scratch.0, "$msb server keygen -q --name first");
         let (watch, trust) = Watch::open(&home(&scratch)).unwrap().unwrap();
         assert_eq!((trust.seq, watch.seq()), (1, 1));
         Self { scratch, watch, trust, key: key.trim_end().to_owned() }
@@ -37,7 +37,7 @@ impl Followed {
 
     /// Runs a script in the home, in processes of its own.
     fn sh(&self, script: &str) {
-        sh(&self.scratch, script);
+        sh(&self.scratch.0, script);
     }
 
     /// Looks once, and answers the number of the new trust if there is one, or what is told.
@@ -94,14 +94,14 @@ fn told(scratch: &Scratch) -> impl Fn(StoreFault) -> String {
     move |fault| Error::Store(fault).to_string().replace(&home, "")
 }
 
-/// Runs a script in the home, with `$msb` and a place `..` beside it, and answers what it prints.
-fn sh(scratch: &Scratch, script: &str) -> String {
-    let home = scratch.path("home");
-    let directory = if home.exists() { home.clone() } else { scratch.0.clone() };
+/// Runs a script in a home, with `$msb` and a place `..` beside it, and answers what it prints.
+fn sh(place: &Path, script: &str) -> String {
+    let home = place.join("home");
+    let directory = if home.exists() { &home } else { place };
     let mut shell = Command::new("sh");
     shell.args(["-e", "-c", script]).current_dir(directory).stdin(Stdio::null()).env_clear();
     shell.env("PATH", std::env::var_os("PATH").unwrap());
-    let ran = shell.env("msb", program()).env("MSB_HOME", home).output().unwrap();
+    let ran = shell.env("msb", program()).env("MSB_HOME", &home).output().unwrap();
     assert!(ran.status.success(), "{script}: {}", String::from_utf8_lossy(&ran.stderr));
     String::from_utf8(ran.stdout).unwrap()
 }
@@ -136,12 +136,12 @@ fn there_is_nothing_to_follow_until_something_is_kept() {
     let scratch = Scratch::new();
     let open = || Watch::open(&home(&scratch)).map(|opened| opened.map(|(_, trust)| trust.seq));
     assert_eq!(open().map_err(told(&scratch)), Ok(None));
-    sh(&scratch, "mkdir home; chmod 700 home");
+    sh(&scratch.0, "mkdir home; chmod 700 home");
     assert_eq!(open().map_err(told(&scratch)), Ok(None));
-    sh(&scratch, "$msb server keygen");
+    sh(&scratch.0, "$msb server keygen");
     assert_eq!(open().map_err(told(&scratch)), Ok(Some(1)));
     let lost = "server.key is there, and msb.db is missing or empty; revocations may be lost";
-    sh(&scratch, "rm msb.db*");
+    sh(&scratch.0, "rm msb.db*");
     assert_eq!(open().map_err(told(&scratch)), Err(lost.to_owned()));
 }
 
@@ -274,13 +274,38 @@ fn a_look_is_not_kept_waiting() {
     assert_eq!(followed.look(), Ok(None));
     writer.execute_batch("ROLLBACK").unwrap();
     let scratch = Scratch::new();
-    sh(&scratch, "$msb server keygen -q");
+    sh(&scratch.0, "$msb server keygen -q");
     let hermit = rusqlite::Connection::open(scratch.path("home/msb.db")).unwrap();
     hermit.execute_batch("PRAGMA locking_mode = EXCLUSIVE; BEGIN IMMEDIATE; COMMIT").unwrap();
     let began = Instant::now();
     let busy = Watch::open(&home(&scratch)).map(|_| ()).map_err(told(&scratch));
     assert_eq!(busy, Err("msb.db has been busy for 50 ms".to_owned()));
     assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+}
+
+/// Every look goes well, whoever else opens and closes what is kept, and each change is found.
+#[test]
+fn looks_and_commands_are_in_nobodys_way() {
+    let mut followed = Followed::new();
+    let commands = [
+        "for n in $(seq 40); do $msb server revoke --owner o$n; done",
+        "for n in $(seq 30); do $msb server list; $msb server keygen -q; done",
+        "for n in $(seq 20); do $msb server key rotate -y; $msb server status; done",
+    ];
+    let running = commands.map(|script| {
+        let place = followed.scratch.0.clone();
+        thread::spawn(move || sh(&place, script))
+    });
+    let mut changes = 1;
+    while running.iter().any(|running| !running.is_finished()) {
+        if let Some(seq) = followed.look().unwrap() {
+            assert!(seq > changes, "{seq} after {changes}");
+            changes = seq;
+        }
+    }
+    running.into_iter().for_each(|running| drop(running.join().unwrap()));
+    followed.look().unwrap();
+    assert_eq!(followed.watch.seq(), 61);
 }
 
 #[test]

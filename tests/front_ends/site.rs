@@ -1,0 +1,67 @@
+//! What stands around a front end: msb, its keys, and the back end.
+
+use std::{net::SocketAddr, process::Command};
+
+use crate::{
+    back_end::BackEnd,
+    msb::{Key, Msb},
+    program::Program,
+};
+
+pub struct Site {
+    pub msb: Msb,
+    pub back_end: BackEnd,
+    pub keys: Keys,
+}
+
+/// A key of every kind.
+pub struct Keys {
+    /// Opens team-alpha, allows reports.read, has an owner and an end.
+    pub alpha: Key,
+    /// Opens team-beta, allows every operation.
+    pub beta: Key,
+    /// Opens both.
+    pub both: Key,
+    /// Opens every namespace and allows every operation.
+    pub unlimited: Key,
+    /// Opens team-alpha and allows something else.
+    pub other_scope: Key,
+    /// Was like alpha's.
+    pub expired: Key,
+}
+
+/// A front end that runs.
+pub struct FrontEnd {
+    pub name: &'static str,
+    pub address: SocketAddr,
+    pub program: Option<Program>,
+}
+
+impl Site {
+    pub fn new() -> Self {
+        let msb = Msb::start();
+        let keys = Keys {
+            alpha: msb
+                .key("-n team-alpha --scope reports.read --owner ann@example.org --expire 1h"),
+            beta: msb.key("-n team-beta"),
+            both: msb.key("-n team-alpha -n team-beta --scope reports.* --scope billing.read"),
+            unlimited: msb.key("--owner root@example.org"),
+            other_scope: msb.key("-n team-alpha --scope reports.write"),
+            expired: msb.expired("-n team-alpha --scope reports.read"),
+        };
+        Self { msb, back_end: BackEnd::start(), keys }
+    }
+
+    /// Starts a front end and waits until it listens.
+    pub fn start(
+        &self,
+        name: &'static str,
+        address: SocketAddr,
+        command: &mut Command,
+    ) -> FrontEnd {
+        let log = self.msb.scratch.join(format!("{name}.log"));
+        let mut program = Program::start(command, &log).unwrap();
+        program.wait_for(address);
+        FrontEnd { name, address, program: Some(program) }
+    }
+}

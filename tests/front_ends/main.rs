@@ -5,6 +5,7 @@
 #![allow(unreachable_pub, reason = "a test binary has no outside")]
 
 mod back_end;
+mod caddy;
 mod case;
 mod client;
 mod door;

@@ -24,6 +24,8 @@ pub enum Outcome<'a> {
     Refused(u16),
     /// The front end or msb turned it away; who and why does not matter.
     TurnedAway,
+    /// Turned away; or written in a way that nobody reads as another place than was judged.
+    Clear,
 }
 
 /// Whether all is as it must be; if not, what is.
@@ -39,6 +41,10 @@ pub fn refused(name: &'static str, ask: Ask, status: u16) -> Case<'static> {
 
 pub fn turned_away(name: &'static str, ask: Ask) -> Case<'static> {
     Case { name, ask, outcome: Outcome::TurnedAway }
+}
+
+pub fn clear(name: &'static str, ask: Ask) -> Case<'static> {
+    Case { name, ask, outcome: Outcome::Clear }
 }
 
 impl Case<'_> {
@@ -74,7 +80,14 @@ impl Case<'_> {
                 holds(told.headers.one(CHALLENGE).is_some(), || "no challenge".to_owned())?;
                 holds(told.headers.one(REASON).is_some(), || "no reason".to_owned())
             }
-            Outcome::TurnedAway => {
+            Outcome::Clear if answer.status == 200 => {
+                let [seen] = &arrived[..] else { return Err(format!("arrived: {arrived:?}")) };
+                let twice = ["..", "//", "%2e", "%2f", "\\"].map(|way| seen.target.contains(way));
+                let judged = seen.headers.one("x-msb-namespace").unwrap_or("");
+                let there = seen.target.starts_with(&format!("/teams/{judged}/"));
+                holds(there && twice == [false; 5], || format!("arrived: {seen:?}"))
+            }
+            Outcome::TurnedAway | Outcome::Clear => {
                 let away = arrived.is_empty() && (400..500).contains(&answer.status);
                 holds(away, || format!("arrived: {arrived:?}, answered: {answer:?}"))
             }

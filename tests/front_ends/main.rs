@@ -9,6 +9,7 @@ mod caddy;
 mod case;
 mod client;
 mod door;
+mod envoy;
 mod haproxy;
 mod msb;
 mod nginx;

@@ -8,7 +8,7 @@ use std::{
 
 use crate::{
     back_end::OWN_WORDS,
-    case::{Case, Outcome, Verdict, allowed, holds, identity, refused, turned_away},
+    case::{Case, Outcome, Verdict, allowed, clear, holds, identity, refused, turned_away},
     client::{self, Answer, Ask},
     site::{FrontEnd, Keys, Site},
 };
@@ -267,23 +267,23 @@ fn cases(keys: &Keys) -> Vec<Case<'_>> {
         turned_away("a namespace with a star", team("*").bearer(&beta.text)),
         turned_away("an encoded namespace", team("%74eam-alpha").bearer(&beta.text)),
         turned_away("no namespace at all", Ask::get("/teams//today").bearer(&beta.text)),
-        turned_away(
+        clear(
             "two namespaces by way of ..",
             Ask::get("/teams/team-alpha/../team-beta/today").bearer(&beta.text),
         ),
-        turned_away(
+        clear(
             "two namespaces by way of an encoded ..",
             Ask::get("/teams/team-alpha/%2e%2e/team-beta/today").bearer(&beta.text),
         ),
-        turned_away(
+        clear(
             "two namespaces by way of an encoded slash",
             Ask::get("/teams/team-beta%2f..%2fteam-alpha/today").bearer(&beta.text),
         ),
-        turned_away(
+        clear(
             "out of one policy into another by way of ..",
             Ask::get("/teams/team-beta/../../reports/today").bearer(&beta.text),
         ),
-        turned_away(
+        clear(
             "out of one policy into another by way of a backslash",
             Ask::get("/teams/team-beta\\..\\..\\reports/today").bearer(&beta.text),
         ),

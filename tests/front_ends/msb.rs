@@ -99,6 +99,11 @@ impl Msb {
         answer(&self.scratch.join("home"), &["server", "revoke", &key.id, "--json"]);
     }
 
+    /// Makes a new server key, and every key so far dead.
+    pub fn reset(&self) {
+        answer(&self.scratch.join("home"), &["server", "key", "reset", "--yes", "--json"]);
+    }
+
     /// Issues a key and waits until it has ended.
     pub fn expired(&self, flags: &str) -> Key {
         let key = self.key(&format!("{flags} --expire 1s"));

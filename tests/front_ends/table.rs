@@ -11,11 +11,12 @@ use crate::{
     case::{Case, Outcome, Verdict, allowed, clear, holds, identity, refused, turned_away},
     client::{self, Answer, Ask},
     site::{FrontEnd, Keys, Site},
+    tally::Tally,
 };
 
 /// Runs every case, tells what became of each, and fails if one did not hold.
 pub fn run(front: &FrontEnd, mut site: Site, not_here: &[&str]) {
-    let mut tally = Tally { front: front.name, held: 0, broken: vec![] };
+    let mut tally = Tally::of(front.name);
     for case in cases(&site.keys) {
         if !not_here.contains(&case.name) {
             tally.count(case.name, case.judge(&site, front.address));
@@ -27,28 +28,6 @@ pub fn run(front: &FrontEnd, mut site: Site, not_here: &[&str]) {
         }
     }
     tally.end();
-}
-
-struct Tally {
-    front: &'static str,
-    held: usize,
-    broken: Vec<String>,
-}
-
-impl Tally {
-    fn count(&mut self, name: &str, verdict: Verdict) {
-        let (front, said) = (self.front, if verdict.is_ok() { "ok" } else { "FAILED" });
-        println!("{front}: {name}: {said}");
-        match verdict {
-            Ok(()) => self.held += 1,
-            Err(why) => self.broken.push(format!("{front}: {name}: {why}")),
-        }
-    }
-
-    fn end(self) {
-        assert!(self.broken.is_empty(), "{}", self.broken.join("\n"));
-        assert!(self.held >= 20, "{} tried {} cases only", self.front, self.held);
-    }
 }
 
 /// Where the recipes ask for `namespace=team-alpha&scope=reports.read`.

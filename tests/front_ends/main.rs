@@ -20,3 +20,4 @@ mod site;
 mod table;
 mod tally;
 mod tap;
+mod traefik;

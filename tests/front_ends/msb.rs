@@ -49,6 +49,7 @@ impl Msb {
 
     /// Starts the server from a home, at its old address if it had one.
     pub fn serve(&mut self, home: &str) {
+        self.stop();
         let home = self.scratch.join(home);
         let port = self.address.port().to_string();
         let mut start = program(&home);

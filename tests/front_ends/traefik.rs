@@ -36,19 +36,25 @@ fn traefiks_documented_request_has_the_policy_and_the_key_only() {
 }
 
 /// Cases that are decided by Traefik alone, of which the replay would say nothing.
-const BEYOND_THE_REQUEST: [&str; 23] = [
+const BEYOND_THE_REQUEST: [&str; 29] = [
+    "spoofed identity with underscores",
+    "spoofed identity with one underscore",
+    "spoofed identity with whatever else a name may have",
+    "identity named in Connection",
+    "spoofed identity named in Connection",
+    "identity named in a second Connection",
     "an upload in chunks",
     "the namespace is in the path",
     "the other one of a key's two",
     "another namespace is in the path",
     "a namespace is in the path, and no key",
-    "spoofed identity in lower case",
     "a namespace with a policy in it",
     "a namespace with an encoded policy in it",
     "a namespace with a star",
     "an encoded namespace",
     "no namespace at all",
     "two namespaces by way of ..",
+    "two namespaces by way of .., with the other key",
     "two namespaces by way of an encoded ..",
     "two namespaces by way of an encoded slash",
     "out of one policy into another by way of ..",

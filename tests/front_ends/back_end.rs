@@ -63,7 +63,7 @@ fn serve(stream: TcpStream, record: &Mutex<Vec<Seen>>) -> io::Result<()> {
         let mut words = first.split(' ').map(str::to_owned);
         let (Some(method), Some(target)) = (words.next(), words.next()) else { return Ok(()) };
         let headers = Headers::read(&mut requests)?;
-        let upgrade = headers.one("upgrade") == Some("websocket");
+        let upgrade = headers.one("upgrade") == Some("websocket") && first.ends_with("HTTP/1.1");
         let head = method == "HEAD";
         let body = client::body(&mut requests, &headers, false)?;
         record.lock().unwrap().push(Seen { method, target: target.clone(), headers, body });

@@ -106,6 +106,17 @@ fn envoy_offline_learns_of_a_reset_when_it_fetches_the_server_keys() {
 }
 
 #[test]
+fn envoy_offline_refuses_every_key_while_it_has_no_server_keys() {
+    if program::version("envoy", "--version").is_none() {
+        return;
+    }
+    let mut site = Site::new();
+    site.msb.stop();
+    let envoy = envoy(&site, &[], "");
+    check(&site, &envoy, &Ask::get("/").bearer(&site.keys.alpha.text), Expected::Refused);
+}
+
+#[test]
 fn envoy_offline_gives_a_key_a_second_after_its_end_and_by_default_a_minute() {
     if program::version("envoy", "--version").is_none() {
         return;

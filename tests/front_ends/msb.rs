@@ -68,10 +68,6 @@ impl Msb {
         self.server = None;
     }
 
-    pub fn is_up(&self) -> bool {
-        self.server.is_some()
-    }
-
     /// Stops the server in the middle of what it does; whoever connects waits.
     pub fn hang(&self) {
         self.server.as_ref().unwrap().signal(Signal::STOP);

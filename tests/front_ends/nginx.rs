@@ -51,7 +51,7 @@ fn what_the_nginx_page_guards_against_is_there() {
         ("proxy_set_header X-API-Key", "proxy_set_header X-Other", "a key in X-API-Key"),
         ("if ($msb_unclear)", "if ($msb_connection = none)", "two namespaces by way of .."),
         ("client_max_body_size 0;", "", "a large upload"),
-        ("proxy_buffering off;", "proxy_buffering on; proxy_http_version 1.0;", "a websocket"),
+        ("proxy_http_version 1.1;", "", "a websocket"),
         ("proxy_read_timeout 2s;", "proxy_read_timeout 10s;", "msb is hung"),
         ("location / { return 404; }", EVERYWHERE, "a key for another namespace"),
     ];

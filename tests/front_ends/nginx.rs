@@ -50,6 +50,7 @@ fn what_the_nginx_page_guards_against_is_there() {
         ("proxy_set_header Authorization", "proxy_set_header X-Other", "a key"),
         ("proxy_set_header X-API-Key", "proxy_set_header X-Other", "a key in X-API-Key"),
         ("if ($msb_unclear)", "if ($msb_connection = none)", "two namespaces by way of .."),
+        ("proxy_pass http://back_end;", OF_ITS_OWN, "spoofed identity"),
         ("client_max_body_size 0;", "", "a large upload"),
         ("proxy_http_version 1.1;", "", "a websocket"),
         ("proxy_read_timeout 2s;", "proxy_read_timeout 10s;", "msb is hung"),
@@ -58,6 +59,7 @@ fn what_the_nginx_page_guards_against_is_there() {
     table::breaks(&changes, |site, changes| nginx(site, site.msb.address, changes));
 }
 
+const OF_ITS_OWN: &str = "proxy_set_header X-Other x; proxy_pass http://back_end;";
 const UNDERSCORES: &str = "spoofed identity with underscores";
 /// A policy beside `auth_request` undoes the location's.
 const EVERYWHERE: &str =

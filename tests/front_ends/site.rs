@@ -34,6 +34,7 @@ pub struct Keys {
 pub struct FrontEnd {
     pub name: &'static str,
     pub address: SocketAddr,
+    #[expect(dead_code, reason = "it runs for as long as this is held")]
     pub program: Option<Program>,
 }
 

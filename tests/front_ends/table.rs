@@ -217,6 +217,10 @@ fn cases(keys: &Keys) -> Vec<Case<'_>> {
             "two namespaces that the client names",
             get(&alpha.text).header("X-Namespace", "team-alpha").header("X-Namespace", "team-beta"),
         ),
+        turned_away(
+            "two namespaces in one header",
+            get(&both.text).header("X-Workspace-Id", "team-alpha, team-beta"),
+        ),
         allowed("HEAD", Ask::new("HEAD", REPORTS).bearer(&alpha.text), alpha, "team-alpha"),
         allowed("DELETE", Ask::new("DELETE", REPORTS).bearer(&alpha.text), alpha, "team-alpha"),
         allowed(

@@ -10,6 +10,7 @@ mod faults;
 mod format;
 mod harness;
 mod house;
+mod managed;
 mod manual;
 mod mutants;
 mod peers;

@@ -4,7 +4,7 @@ use std::{
     fmt::Write as _,
     fs,
     io::Write,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -16,6 +16,7 @@ use serde_json::Value;
 
 use crate::{
     harness::{Msb, Scratch, first_seed, jose, python_has},
+    managed::{Running, address, msb, told},
     properties::Dice,
 };
 
@@ -455,11 +456,9 @@ fn command_of_the_page(msb: &mut Msb, begins: &str) -> String {
 /// Prints what a client sees of the server on the page, with each key.
 const SERVER: &str = r#"
 import asyncio, sys
-import httpx2, offline, server
+import httpx2, server
 from fastmcp import Client
 from fastmcp.client.transports import StreamableHttpTransport
-
-server.mcp.auth.options = offline.verifier.options
 
 async def see(app, key):
     def inside(**told):
@@ -496,14 +495,72 @@ fn an_mcp_server_lets_keys_in_and_its_tools_ask_for_operations() {
     if !python_has("fastmcp") {
         return;
     }
-    let Judged { mut msb, scratch, .. } = Judged::new();
-    fs::rename(scratch.path("first.json"), scratch.path("jwks.json")).unwrap();
+    let served = Served::start();
     let mut keys = String::new();
-    for flags in ["-n project-web", "-n project-web --scope sums.*", "-n project-web --scope a"] {
-        keys += &(msb.key(flags) + "\n");
+    for limits in ["-n project-web", "-n project-web --scope sums.*", "-n project-web --scope a"] {
+        keys += &(served.key(limits) + "\n");
     }
-    keys += &(msb.key("-n other") + "\n\n");
-    let told = run(&scratch, "python3", "judge.py", SERVER, &keys);
+    keys += &(served.key("-n other") + "\n\n");
+    let told = run(&served.scratch, "python3", "judge.py", SERVER, &keys);
     let expected = ["200 ['add'] 3", "200 ['add'] 3", "200 [] ToolError", "401", "401"];
     assert_eq!(told.lines().collect::<Vec<_>>(), expected);
+    served.server.stop();
+}
+
+/// Prints whether the server's JWK Set has what signed a key.
+const FROM_SERVER: &str = r#"
+import sys
+import jwt
+from from_server import server_key
+from msb_pyjwt import claims_of
+
+for line in sys.stdin:
+    try:
+        print(claims_of(line.rstrip("\n"), server_key)["namespace"])
+    except jwt.PyJWTError as error:
+        print(type(error).__name__)
+"#;
+
+#[test]
+fn the_server_hands_out_the_jwk_set() {
+    if !python_has("jwt, cryptography") {
+        return;
+    }
+    let served = Served::start();
+    let judge =
+        |key: &str| run(&served.scratch, "python3", "judge.py", FROM_SERVER, &format!("{key}\n"));
+    let first = served.key("-n first");
+    assert_eq!(judge(&first), "first\n");
+    told(&served.home, "server key rotate --yes");
+    let second = served.key("-n second");
+    assert_eq!(judge(&first), "first\n");
+    assert_eq!(judge(&second), "second\n");
+    told(&served.home, "server key reset --yes");
+    assert_eq!(judge(&first), "PyJWKClientError\n");
+    assert_eq!(judge(&second), "PyJWKClientError\n");
+    assert_eq!(judge(&served.key("-n third")), "third\n");
+    served.server.stop();
+    assert_eq!(judge(&second), "PyJWKClientConnectionError\n");
+}
+
+/// A server, and the programs of the page that ask it.
+struct Served {
+    scratch: Scratch,
+    home: PathBuf,
+    server: Running,
+}
+
+impl Served {
+    fn start() -> Self {
+        let scratch = Scratch::new();
+        let home = scratch.path("home");
+        told(&home, "server keygen --quiet");
+        let server = Running::start(msb(&home).args(["server", "start", "--port", "0"]));
+        write_programs(&scratch, &format!("http://{}", address(&home)));
+        Self { scratch, home, server }
+    }
+
+    fn key(&self, limits: &str) -> String {
+        told(&self.home, &format!("server keygen --quiet {limits}"))
+    }
 }

@@ -25,24 +25,24 @@ use crate::harness::Scratch;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The program, with nothing of the world around but this home.
-fn msb(home: &Path) -> Command {
+pub fn msb(home: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_msb"));
     command.env_clear().env("MSB_HOME", home).stdin(Stdio::null());
     command
 }
 
 /// What a command prints, which must succeed.
-fn told(home: &Path, line: &str) -> String {
+pub fn told(home: &Path, line: &str) -> String {
     let ran = msb(home).args(line.split_whitespace()).output().unwrap();
     assert!(ran.status.success(), "msb {line}: {}", String::from_utf8_lossy(&ran.stderr));
     String::from_utf8(ran.stdout).unwrap().trim_end().to_owned()
 }
 
 /// A process that does not outlive the test.
-struct Running(Child);
+pub struct Running(Child);
 
 impl Running {
-    fn start(command: &mut Command) -> Self {
+    pub fn start(command: &mut Command) -> Self {
         Self(command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap())
     }
 
@@ -60,7 +60,7 @@ impl Running {
 
     /// Ends it as service managers do, and holds it to a good end.
     #[track_caller]
-    fn stop(mut self) {
+    pub fn stop(mut self) {
         self.signal(Signal::TERM);
         let (status, said) = self.end();
         assert_eq!((status.code(), status.signal()), (Some(0), None), "{said}");
@@ -88,7 +88,7 @@ fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
 }
 
 /// Where the server of a home says that it is, once it does.
-fn address(home: &Path) -> SocketAddr {
+pub fn address(home: &Path) -> SocketAddr {
     eventually("the server tells its address", || {
         let status: Value = serde_json::from_str(&told(home, "server status --json")).unwrap();
         status["server"]["address"].as_str().map(|address| address.parse().unwrap())

@@ -11,7 +11,7 @@ use std::{
 
 use etcetera::BaseStrategy;
 use rustix::{
-    process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit},
+    process::{DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit},
     time::{ClockId, clock_gettime},
 };
 
@@ -120,6 +120,20 @@ fn forbid_core_dumps() {
     // Where the system does not let us, there is nothing else to be done.
     let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
     let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
+}
+
+/// Makes room for that many open files, as far as the system lets this process; answers for how
+/// many there is.
+pub fn room_for_files(wanted: usize) -> usize {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let most = |limit: Option<u64>| limit.map_or(usize::MAX, |limit| limit as usize);
+    let raised = wanted.min(most(maximum));
+    if most(current) < raised
+        && setrlimit(Resource::Nofile, Rlimit { current: Some(raised as u64), maximum }).is_ok()
+    {
+        return raised;
+    }
+    most(current)
 }
 
 /// Wipes what calls have left on the stack: a secret that was moved leaves copies where it was.

@@ -132,7 +132,7 @@ impl<'c, 'w> Console<'c, 'w> {
         let synced = self.home().and_then(|home| server::sync(&home, seq));
         match synced {
             Ok(None) => Synced::NothingToTell,
-            Ok(Some((report, _))) if report.seq < seq => {
+            Ok(Some((report, _))) if report.seq < seq || report.fault.is_some() => {
                 Synced::Unconfirmed(Error::Behind { address: report.address, fault: report.fault })
             }
             Ok(Some((report, took))) => Synced::Known { address: report.address, took },

@@ -28,7 +28,7 @@ pub(super) fn file_exit(file: &FileFault) -> Exit {
             ErrorKind::WouldBlock => Exit::Busy,
             _ => Exit::Failed,
         },
-        Fault::Network { .. } => Exit::Configuration,
+        Fault::Network { .. } | Fault::TooDeep => Exit::Configuration,
         Fault::NoName => Exit::Usage,
         Fault::TooLarge => Exit::BadData,
     }
@@ -60,6 +60,9 @@ pub(super) fn file_hint(file: &FileFault) -> Option<String> {
         Fault::Link => Some("put the file itself there".to_owned()),
         Fault::Network { .. } => {
             Some("name a local directory with `--home` or MSB_HOME".to_owned())
+        }
+        Fault::TooDeep => {
+            Some("name a directory with a shorter path with `--home` or MSB_HOME".to_owned())
         }
         Fault::OthersCanRead { .. } => Some(format!("run `chmod 600 {path}`")),
         Fault::OthersCanWrite { .. } => Some(format!("run `chmod go-w {path}`")),
@@ -98,6 +101,7 @@ impl fmt::Display for FileFault {
                 write!(f, "others can write {path} (mode {mode:04o})")
             }
             Fault::Owner { uid } => write!(f, "{path} belongs to user {uid}"),
+            Fault::TooDeep => write!(f, "{path} has too long a path for a socket"),
             Fault::TooLarge => write!(f, "{path} has more than 1 MiB"),
         }
     }

@@ -51,6 +51,8 @@ pub enum Fault {
         /// Whose it is.
         uid: u32,
     },
+    /// A path that is too long for a socket.
+    TooDeep,
     /// More than [`MOST`](super::MOST) bytes.
     TooLarge,
 }

@@ -13,7 +13,10 @@ use std::{
     io::{self, Read, Write},
     os::{
         fd::AsFd,
-        unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
+        unix::{
+            fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
+            net::UnixListener,
+        },
     },
     path::Path,
     thread,
@@ -194,6 +197,18 @@ pub fn open_log(path: &Path) -> Result<File, FileFault> {
         open_plain(options.append(true).create(true).mode(0o600), OFlags::NOFOLLOW, path)?;
     not_others(&metadata).map_err(|fault| fault.at(path))?;
     Ok(file)
+}
+
+/// Listens on a socket to which only this user can speak; whatever had its name is gone.
+pub fn listen(path: &Path) -> Result<UnixListener, FileFault> {
+    remove(path)?;
+    let before = rustix::process::umask(Mode::XUSR | Mode::RWXG | Mode::RWXO);
+    let bound = UnixListener::bind(path);
+    rustix::process::umask(before);
+    bound.map_err(|error| match error.kind() {
+        io::ErrorKind::InvalidInput => Fault::TooDeep.at(path),
+        _ => Fault::from(error).at(path),
+    })
 }
 
 /// Writes a whole new file that only this user can read, down to the disk.

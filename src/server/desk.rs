@@ -172,7 +172,8 @@ impl Desk {
             // Nobody may have asked for a while, so this looks for itself.
             Route::Ready => {
                 let _: Arc<_> = self.live.gate().await?;
-                Ok(json(StatusCode::OK, READY))
+                let reads = self.live.standing().fault.is_none();
+                Ok(json(StatusCode::OK, if reads { READY } else { READY_FOR_NOW }))
             }
             Route::Auth | Route::ExtAuthz | Route::Health | Route::None => {
                 Ok(json(StatusCode::OK, HEALTHY))
@@ -265,3 +266,4 @@ const DEV: HeaderName = HeaderName::from_static("x-msb-dev");
 
 const HEALTHY: &str = r#"{"message":"Service is healthy"}"#;
 const READY: &str = r#"{"message":"Service is ready"}"#;
+const READY_FOR_NOW: &str = r#"{"message":"Service is ready, and cannot read its store"}"#;

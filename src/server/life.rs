@@ -4,7 +4,8 @@
 use std::{
     io,
     net::{SocketAddr, TcpListener},
-    path::Path,
+    os::unix::net::UnixListener,
+    path::{Path, PathBuf},
     sync::{Arc, atomic::AtomicBool, atomic::Ordering::SeqCst},
     thread,
     time::{Duration, Instant},
@@ -20,7 +21,7 @@ use super::{
     Manager, Manner, Place, Report, Settings,
     control::{self, Identity, Say},
     desk::Desk,
-    listen::{self, ROOM},
+    listen,
     live::Live,
     log::Log,
     metrics::{self, Metrics},
@@ -29,7 +30,7 @@ use super::{
 use crate::{
     config::Config,
     error::Error,
-    files::{self, Fault, Held, Home},
+    files::{self, Held, Home},
     store::{Purpose, Store},
     world::Clocks,
 };
@@ -56,18 +57,44 @@ pub struct Plan {
 }
 
 /// A server that holds its home and its port, and does not serve yet.
-#[derive(Debug)]
 pub struct Bound {
     plan: Plan,
     address: SocketAddr,
     listener: TcpListener,
     metrics: Option<TcpListener>,
+    control: UnixListener,
+    socket: Socket,
+    log: Arc<Log>,
     /// Let go at the very end.
     held: Held,
 }
 
-/// Takes hold of a home, then of a port; an error if another has either.
+/// The name of the control socket, which goes with this.
+struct Socket(PathBuf);
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        // Whoever starts next removes what is left.
+        let _ = files::remove(&self.0);
+    }
+}
+
+/// Takes hold of a home, then of its ports; an error if another has any of them. Nothing that may
+/// go wrong at a start is left for later, when a reset is done.
 pub fn bind(plan: Plan) -> Result<Bound, Error> {
+    let handed = listenfd::ListenFd::from_env().take_tcp_listener(0);
+    let cannot = |address| move |error| Error::CannotListen { address, error };
+    let handed = handed.map_err(cannot(plan.address))?;
+    let address = match &handed {
+        Some(listener) => listener.local_addr().map_err(cannot(plan.address))?,
+        None => plan.address,
+    };
+    let metrics = plan.config.server.metrics_listen;
+    let beyond = |address: &SocketAddr| !address.ip().to_canonical().is_loopback();
+    let reached = [Some(address), metrics].into_iter().flatten().find(beyond);
+    if let Some(address) = reached.filter(|_| plan.dev) {
+        return Err(Error::DevBeyondLoopback { address });
+    }
     let home = &plan.home;
     home.refuse_anothers()?;
     home.make()?;
@@ -75,22 +102,18 @@ pub fn bind(plan: Plan) -> Result<Bound, Error> {
     let Some(held) = Held::take(&home.server_lock())? else {
         return Err(already(home)?);
     };
-    let cannot = |address| move |error| Error::CannotListen { address, error };
-    let handed = listenfd::ListenFd::from_env().take_tcp_listener(0);
-    let listener = match handed.map_err(cannot(plan.address))? {
+    let listener = match handed {
         Some(listener) => listener,
-        None => TcpListener::bind(plan.address).map_err(cannot(plan.address))?,
+        None => TcpListener::bind(address).map_err(cannot(address))?,
     };
-    let address = listener.local_addr().map_err(cannot(plan.address))?;
-    let metrics = plan.config.server.metrics_listen;
-    let beyond = |address: &SocketAddr| !address.ip().to_canonical().is_loopback();
-    let reached = [Some(address), metrics].into_iter().flatten().find(beyond);
-    if let Some(address) = reached.filter(|_| plan.dev) {
-        return Err(Error::DevBeyondLoopback { address });
-    }
+    let address = listener.local_addr().map_err(cannot(address))?;
     let metrics =
         metrics.map(|address| TcpListener::bind(address).map_err(cannot(address))).transpose()?;
-    Ok(Bound { plan, address, listener, metrics, held })
+    let log = Log::start(plan.manner, plan.place.clone(), plan.clocks.now)?;
+    // Whoever made one before is gone: we hold the home.
+    let control = files::listen(&home.server_socket())?;
+    let socket = Socket(home.server_socket());
+    Ok(Bound { plan, address, listener, metrics, control, socket, log, held })
 }
 
 impl Bound {
@@ -101,10 +124,9 @@ impl Bound {
 
     /// Serves until it is told to stop. `ready` is called once it answers.
     pub fn serve(self, ready: impl FnOnce() -> Result<(), Error>) -> Result<(), Error> {
-        let Self { plan, address, listener, metrics, held } = self;
+        let Self { plan, address, listener, metrics, control, socket, log, held } = self;
         let clocks = plan.clocks;
         let failed = |error| Error::CannotListen { address, error };
-        let log = Log::start(plan.manner, plan.place, clocks.now).map_err(failed)?;
         let settings = Settings::of(&plan.config, address, plan.dev);
         let live = Arc::new(Live::new(Arc::new(settings), clocks.uptime));
         live.follow(plan.home.clone(), Arc::clone(&log));
@@ -124,21 +146,18 @@ impl Bound {
             since: (clocks.now)().to_string(),
         });
         let runtime = Builder::new_current_thread().enable_all().build().map_err(failed)?;
-        let socket = plan.home.server_socket();
-        // Whoever made it is gone: we hold the home.
-        files::remove(&socket)?;
         let (stop, stopped) = watch::channel(false);
-        let room = Arc::new(Semaphore::new(ROOM));
+        let room = Arc::new(Semaphore::new(listen::room()));
         let drain = plan.config.server.drain;
         listener.set_nonblocking(true).map_err(failed)?;
         let served = runtime.block_on(async {
-            let control = tokio::net::UnixListener::bind(&socket)
-                .map_err(|error| Fault::from(error).at(&socket))?;
+            control.set_nonblocking(true).map_err(failed)?;
+            let control = tokio::net::UnixListener::from_std(control).map_err(failed)?;
             tokio::spawn(control::listen(control, Arc::clone(&desk), identity, stop.clone()));
             if let Some(listener) = metrics {
                 listener.set_nonblocking(true).map_err(failed)?;
                 let listener = tokio::net::TcpListener::from_std(listener).map_err(failed)?;
-                tokio::spawn(metrics::serve(listener, Arc::clone(&desk), Arc::clone(&room)));
+                tokio::spawn(metrics::serve(listener, Arc::clone(&desk)));
             }
             let mut hangup = signal(SignalKind::hangup()).map_err(failed)?;
             let mut signals = Signals::new().map_err(failed)?;
@@ -184,7 +203,7 @@ impl Bound {
         // What still waits for a lock or a disk is not waited for.
         runtime.shutdown_background();
         let _ = desk.used.write(&plan.home, (clocks.now)());
-        let _ = files::remove(&socket);
+        drop(socket);
         desk.log.flush();
         drop(held);
         served

@@ -25,6 +25,7 @@ use tokio::{
 };
 
 use super::desk::Desk;
+use crate::world;
 
 /// Serves connections in this thread until told to stop, and then for as long as open ones take,
 /// but no longer than `drain`.
@@ -57,8 +58,9 @@ pub(super) fn serve(
                 Ok((stream, _)) => {
                     let (desk, stop) = (Arc::clone(desk), stop.clone());
                     tokio::task::spawn_local(async move {
+                        let open = desk.metrics.open();
                         connection(stream, &desk, stop).await;
-                        drop((room, here));
+                        drop((open, room, here));
                     });
                 }
                 // Too many open files, say: it passes when a connection ends.
@@ -87,6 +89,8 @@ async fn connection(stream: TcpStream, desk: &Desk, mut stop: watch::Receiver<bo
     });
     let mut served = pin!(
         http1::Builder::new()
+            // Who has said all that it has to say may still want to hear.
+            .half_close(true)
             .max_headers(MOST_HEADERS)
             .max_header_size(MOST_HEAD)
             .max_buf_size(2 * MOST_HEAD)
@@ -209,8 +213,18 @@ impl AsyncWrite for Felt {
     }
 }
 
-/// How many connections are served at once.
-pub(super) const ROOM: usize = 1024;
+/// How many connections are served at once. Each is a file, and what is kept, the log and the
+/// commands of this machine need some too: without them no revocation would arrive.
+pub(super) fn room() -> usize {
+    let files = world::room_for_files(ROOM + OTHER_FILES);
+    files.saturating_sub(OTHER_FILES).max(files / 2).clamp(1, ROOM)
+}
+
+/// How many connections are served at once, where there is room.
+const ROOM: usize = 1024;
+
+/// How many files are left for all that is no connection.
+const OTHER_FILES: usize = 256;
 
 const MOST_HEADERS: usize = 64;
 

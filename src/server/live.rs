@@ -85,13 +85,12 @@ impl Live {
         }
     }
 
-    /// Waits until a change of trust is known, however long that takes.
+    /// Waits until a change of trust is known, however long that takes. That a later one was known
+    /// before is not enough: it may be of a database that was replaced since.
     pub(super) async fn catch_up(&self, seq: u64) {
-        while self.read().seq < seq {
+        while self.look_again().await.is_err() || !self.read().knows(seq) {
             // Whatever is in the way may pass.
-            if self.look_again().await.is_err() || self.read().fault.is_some() {
-                tokio::time::sleep(PAUSE).await;
-            }
+            tokio::time::sleep(PAUSE).await;
         }
     }
 
@@ -212,6 +211,10 @@ impl Live {
 }
 
 impl State {
+    fn knows(&self, seq: u64) -> bool {
+        self.fault.is_none() && self.seq >= seq
+    }
+
     fn rebuild(&mut self) {
         let settings = &self.settings;
         self.gate = self.trust.as_ref().map(|(ring, revocations)| {

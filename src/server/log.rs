@@ -4,7 +4,7 @@
 use std::{
     io::{self, Write},
     mem,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread,
     time::Duration,
@@ -12,7 +12,12 @@ use std::{
 
 use serde::{Serialize, Serializer};
 
-use crate::{files, json, key::KeyId, time::UnixTime};
+use crate::{
+    files::{self, FileFault},
+    json,
+    key::KeyId,
+    time::UnixTime,
+};
 
 /// How lines are written.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -24,7 +29,7 @@ pub enum Manner {
 }
 
 /// Where lines go.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Place {
     /// This file, which may be moved away: it is opened again on request.
     File(PathBuf),
@@ -100,7 +105,7 @@ impl Log {
         manner: Manner,
         place: Place,
         clock: fn() -> UnixTime,
-    ) -> io::Result<Arc<Self>> {
+    ) -> Result<Arc<Self>, FileFault> {
         let mut sink = place.open()?;
         let waiting = Mutex::new(Waiting::default());
         let log = Arc::new(Self { manner, place, clock, waiting, arrived: Condvar::new() });
@@ -135,11 +140,12 @@ impl Log {
                 let id = entry.id.map_or("-".to_owned(), |id| id.to_string());
                 let _ = writeln!(
                     lines,
-                    "{at} {} {:<8} {:<16} {:<16} {} {} us",
+                    "{at} {} {:<8} {:<18} {:<16} {} {} {} us",
                     entry.status,
                     entry.decision,
                     entry.reason,
                     id,
+                    entry.namespace.unwrap_or("-"),
                     entry.route,
                     entry.latency.as_micros(),
                 );
@@ -230,16 +236,12 @@ impl Log {
 }
 
 impl Place {
-    fn open(&self) -> io::Result<Box<dyn Write + Send>> {
+    fn open(&self) -> Result<Box<dyn Write + Send>, FileFault> {
         match self {
-            Place::File(path) => Ok(Box::new(open(path)?)),
+            Place::File(path) => Ok(Box::new(files::open_log(path)?)),
             Place::Stderr => Ok(Box::new(io::stderr())),
         }
     }
-}
-
-fn open(path: &Path) -> io::Result<impl Write + Send + use<>> {
-    files::open_log(path).map_err(|fault| io::Error::other(fault.to_string()))
 }
 
 /// How many bytes may wait.

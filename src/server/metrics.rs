@@ -5,7 +5,10 @@ use std::{
     collections::BTreeMap,
     convert::Infallible,
     fmt::Write,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
     time::{Duration, Instant},
 };
 
@@ -25,25 +28,44 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::{desk::Desk, listen::ROOM, live::Standing};
+use super::{desk::Desk, live::Standing};
 
-/// How many requests were answered how.
+/// How many requests were answered how, and how many connections there are.
 #[derive(Default)]
-pub(super) struct Metrics(Mutex<BTreeMap<[&'static str; 3], u64>>);
+pub(super) struct Metrics {
+    counts: Mutex<BTreeMap<[&'static str; 3], u64>>,
+    open: AtomicUsize,
+}
+
+/// A connection, which is counted until dropped.
+pub(super) struct Open<'m>(&'m Metrics);
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Relaxed);
+    }
+}
 
 impl Metrics {
+    /// Counts a connection.
+    pub(super) fn open(&self) -> Open<'_> {
+        self.open.fetch_add(1, Relaxed);
+        Open(self)
+    }
+
     /// Counts a request.
     pub(super) fn count(&self, decision: &'static str, reason: &'static str, route: &'static str) {
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         *counts.entry([decision, reason, route]).or_default() += 1;
     }
 
     /// Everything, in the text format of Prometheus.
-    pub(super) fn told(&self, standing: &Standing, connections: usize, up: Duration) -> String {
+    pub(super) fn told(&self, standing: &Standing, up: Duration) -> String {
         let mut text = "# HELP msb_requests_total Requests that were answered.\n\
                         # TYPE msb_requests_total counter\n"
             .to_owned();
-        let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let connections = self.open.load(Relaxed);
         for ([decision, reason, route], count) in counts {
             let _ = writeln!(
                 text,
@@ -70,7 +92,7 @@ impl Metrics {
 }
 
 /// Serves what is counted, and nothing else.
-pub(super) async fn serve(listener: TcpListener, desk: Arc<Desk>, room: Arc<Semaphore>) {
+pub(super) async fn serve(listener: TcpListener, desk: Arc<Desk>) {
     let few = Arc::new(Semaphore::new(FEW));
     let began = Instant::now();
     loop {
@@ -79,11 +101,10 @@ pub(super) async fn serve(listener: TcpListener, desk: Arc<Desk>, room: Arc<Sema
             sleep(Duration::from_millis(50)).await;
             continue;
         };
-        let (desk, room) = (Arc::clone(&desk), Arc::clone(&room));
+        let desk = Arc::clone(&desk);
         tokio::spawn(async move {
             let service = service_fn(async |request: Request<Incoming>| {
-                let connections = ROOM - room.available_permits().min(ROOM);
-                Ok::<_, Infallible>(answer(&request, &desk, connections, began.elapsed()))
+                Ok::<_, Infallible>(answer(&request, &desk, began.elapsed()))
             });
             let served = http1::Builder::new()
                 .keep_alive(false)
@@ -94,19 +115,14 @@ pub(super) async fn serve(listener: TcpListener, desk: Arc<Desk>, room: Arc<Sema
     }
 }
 
-fn answer<B>(
-    request: &Request<B>,
-    desk: &Desk,
-    connections: usize,
-    up: Duration,
-) -> Response<Full<Bytes>> {
+fn answer<B>(request: &Request<B>, desk: &Desk, up: Duration) -> Response<Full<Bytes>> {
     let found = request.uri().path() == "/metrics" && request.method() == Method::GET;
     if !found {
         let mut answer = Response::new(Full::from("only GET /metrics\n"));
         *answer.status_mut() = StatusCode::NOT_FOUND;
         return answer;
     }
-    let told = desk.metrics.told(&desk.live.standing(), connections, up);
+    let told = desk.metrics.told(&desk.live.standing(), up);
     let mut answer = Response::new(Full::from(told));
     let text = HeaderValue::from_static("text/plain; version=0.0.4");
     answer.headers_mut().insert(header::CONTENT_TYPE, text);

@@ -55,6 +55,11 @@ impl Store {
         rules(&self.db, since).map_err(|error| self.fault(error))
     }
 
+    /// The number of the last change of trust.
+    pub fn seq(&self) -> Result<u64, StoreFault> {
+        seq(&self.db).map_err(|error| self.fault(error))
+    }
+
     /// All that was cut off by now.
     pub fn revocations(&self) -> Result<Revocations, StoreFault> {
         revocations(&self.db).map_err(|error| self.fault(error))
@@ -178,6 +183,10 @@ fn ring_keys(db: &Connection) -> rusqlite::Result<Vec<RingKey>> {
             Ok(RingKey { public, standing })
         })?
         .collect()
+}
+
+pub(super) fn seq(db: &Connection) -> rusqlite::Result<u64> {
+    db.prepare_cached("SELECT seq FROM trust")?.query_row((), |row| number(row, 0))
 }
 
 fn rules(db: &Connection, since: UnixTime) -> rusqlite::Result<Vec<Rule>> {

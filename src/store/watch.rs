@@ -3,7 +3,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, config::DbConfig};
 
-use super::{Purpose, SCHEMA, SOON, StoreFault, check_safe, check_version, trust, trust::number};
+use super::{Purpose, SCHEMA, SOON, StoreFault, check_safe, check_version, trust};
 use crate::{
     files::{Home, Identity, Stamp},
     keyring::KeyRing,
@@ -194,8 +194,7 @@ fn trust(db: &Connection, home: &Home, seq: u64) -> Result<Trust, StoreFault> {
 }
 
 fn known_by(db: &Connection) -> rusqlite::Result<Known> {
-    let mut query = db.prepare_cached("SELECT seq FROM trust")?;
-    let seq = query.query_row((), |row| number(row, 0))?;
+    let seq = trust::seq(db)?;
     Ok(Known { seq, act: act(db, seq)? })
 }
 

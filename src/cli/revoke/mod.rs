@@ -73,7 +73,7 @@ pub(super) fn run(args: Args, console: &mut Console<'_, '_>) -> Result<Exit, Err
     }
     let (at, seq) = revoke(&mut store, &mut targets, args.reason, console)?;
     drop(store);
-    let synced = console.sync(seq);
+    let synced = console.sync(Some(seq));
     tell(&targets, Some(at), console).map_err(|error| error.after(DONE))?;
     console.confirm_known(synced)
 }
@@ -146,13 +146,13 @@ fn signed(
 }
 
 /// Cuts off what is not cut off yet, and answers when that was, and the number of the last change
-/// of trust, if anything was.
+/// of trust. What was cut off before counts too: perhaps nobody was sure that the server knew it.
 fn revoke(
     store: &mut Store,
     targets: &mut [Target],
     reason: Option<Label>,
     console: &Console<'_, '_>,
-) -> Result<(UnixTime, Option<u64>), Error> {
+) -> Result<(UnixTime, u64), Error> {
     let change = store.change(&console.world.who, console.world.clock)?;
     let at = change.now();
     let why = because(&reason);
@@ -165,7 +165,8 @@ fn revoke(
             target.before = before(change.revocation_of(target.id)?);
         }
     }
-    Ok((at, change.commit()?))
+    let seq = change.commit()?.map_or_else(|| store.seq(), Ok)?;
+    Ok((at, seq))
 }
 
 /// Why, behind what was done.

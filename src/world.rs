@@ -216,8 +216,13 @@ impl Detached {
 
 /// Leaves the terminal, for good.
 pub fn leave_terminal() {
-    // An error says that this process leads its session already.
+    // An error says that this process leads a group already, and nobody but us starts it so.
     let _ = rustix::process::setsid();
+}
+
+/// Whether standard error is still a terminal.
+pub fn has_terminal() -> bool {
+    io::stderr().is_terminal()
 }
 
 impl World<'_> {

@@ -140,13 +140,31 @@ impl<'c, 'w> Console<'c, 'w> {
         }
     }
 
+    /// Says what is done by a change of trust, once the server that runs knows it; an error if it
+    /// has not said so.
+    pub(super) fn acknowledge(
+        &mut self,
+        seq: Option<u64>,
+        done: &'static str,
+        tell: impl FnOnce(&mut Self) -> Result<(), Error>,
+    ) -> Result<Exit, Error> {
+        let synced = self.sync(seq);
+        let told = tell(self).map_err(|error| error.after(done));
+        match (synced, told) {
+            // That weighs more than an answer that nobody could read.
+            (synced @ Synced::Unconfirmed(_), _) => self.confirm_known(synced),
+            (Synced::Known { .. } | Synced::NothingToTell, Err(untold)) => Err(untold),
+            (synced, Ok(())) => self.confirm_known(synced),
+        }
+    }
+
     /// Says that the server that runs knows a change of trust; an error if it has not said so.
     pub(super) fn confirm_known(&mut self, synced: Synced) -> Result<Exit, Error> {
         match synced {
             Synced::NothingToTell => {}
             Synced::Known { address, took } => {
                 let took = took.as_micros() as f64 / 1000.0;
-                self.advise(&format!("the server on {address} knows it, after {took:.1} ms"))?;
+                self.remark(&[format!("the server on {address} knows it, after {took:.1} ms")])?;
             }
             Synced::Unconfirmed(why) => return Err(Error::Unconfirmed { why: Box::new(why) }),
         }

@@ -2,6 +2,7 @@
 
 use std::{
     ffi::OsString,
+    io,
     net::{IpAddr, SocketAddr},
 };
 
@@ -12,11 +13,10 @@ use super::{
     server_key::{self, reset},
 };
 use crate::{
-    config::Config,
     error::{Error, Exit},
     files::{self, Home},
     keyring::KeyRing,
-    server::{self, Bound, Manager, Manner, Place, Plan},
+    server::{self, Bound, Manager, Manner, Place, Plan, Report},
     signing::Kid,
     world::{self, Detached},
 };
@@ -62,10 +62,7 @@ pub(super) fn run(
             return reset_running(&args, &home, console);
         }
     }
-    let config = Config::load(&home.config_file())?;
-    if config.server.upstream.is_some() {
-        return Err(Error::NoProxy);
-    }
+    let config = server::configured(&home)?;
     let shown = if args.reset_key { ask(&home, console)? } else { None };
     if args.detach {
         return detach(words, console);
@@ -84,13 +81,18 @@ pub(super) fn run(
         dev: args.dev,
         manner: if for_a_person { Manner::Human } else { Manner::Json },
         place: if args.detached { Place::File(log.clone()) } else { Place::Stderr },
-        manager: Manager::named(manager.as_deref()).map_err(Error::Detach)?,
+        manager: Manager::named(manager.as_deref()).map_err(system("speak to NOTIFY_SOCKET"))?,
         clocks: console.world.clocks,
     })?;
     let ring = if args.reset_key { Some(reset::reset(&home, shown, console)?.0) } else { None };
     let started = Started::of(&bound, &args, ring.as_ref());
     bound.serve(|| {
-        tell(&started, &home, &args, console)?;
+        let told = tell(&started, &home, &args, console);
+        if started.reset {
+            told.map_err(|error| error.after(server_key::DONE))?;
+        } else {
+            told?;
+        }
         if args.detached {
             world::leave_terminal();
             files::leave_streams(&files::open_log(&log)?);
@@ -107,15 +109,25 @@ fn reset_running(args: &Args, home: &Home, console: &mut Console<'_, '_>) -> Res
         console.remark(&["a server runs already: only `--reset-key` counts".to_owned()])?;
     }
     let (ring, seq) = reset::reset(home, shown, console)?;
-    let synced = console.sync(seq);
-    server_key::tell(&ring, console).map_err(|error| error.after(server_key::DONE))?;
-    reset::advise(console)?;
-    console.confirm_known(synced)
+    console.acknowledge(seq, server_key::DONE, |console| {
+        if console.json() {
+            let report = server::report(home).ok().flatten();
+            return console.answer_json("msb.start/1", &Started::running(report, &ring));
+        }
+        server_key::tell(&ring, console)?;
+        reset::advise(console)
+    })
 }
 
 /// Asks a person before every key dies; a script goes on. Where there is no key yet, none dies.
 fn ask(home: &Home, console: &mut Console<'_, '_>) -> Result<Option<Kid>, Error> {
-    if console.can_ask() && was_used(home) { reset::ask(home, console) } else { Ok(None) }
+    if !console.can_ask() {
+        return Ok(None);
+    }
+    match reset::ask(home, console) {
+        Err(Error::NoServerKey { .. }) => Ok(None),
+        asked => asked,
+    }
 }
 
 /// Starts the server as a process of its own, and says what it says until it serves.
@@ -129,10 +141,14 @@ fn detach(words: &[OsString], console: &mut Console<'_, '_>) -> Result<Exit, Err
     if console.colours_remarks() && !words.iter().any(says_colour) {
         words.push("--color=always".into());
     }
-    let started = Detached::start(&words).map_err(Error::Detach)?;
-    let (said, remarked, ended) = started.first_words().map_err(Error::Detach)?;
+    let start = || system("start a process of its own");
+    let started = Detached::start(&words).map_err(start())?;
+    let (said, remarked, ended) = started.first_words().map_err(start())?;
     console.world.remark(&remarked).map_err(Error::Output)?;
     if let Some(ended) = ended {
+        if ended.code().is_none() {
+            return Err(start()(io::Error::other(ended.to_string())));
+        }
         let exit = ended.code().and_then(|code| u8::try_from(code).ok());
         return Ok(Exit::ALL
             .into_iter()
@@ -160,7 +176,8 @@ fn tell(
     } else {
         "keys are required".to_owned()
     };
-    console.remark(&[format!("msb listens on http://{}; {keys}", started.address)])?;
+    let address = started.address.as_deref().unwrap_or_default();
+    console.remark(&[format!("msb listens on http://{address}; {keys}")])?;
     if !started.loopback {
         console.caution(
             "others can reach it, and what they send is not encrypted: TLS is the front end's",
@@ -180,11 +197,15 @@ fn was_used(home: &Home) -> bool {
     files::exists(&home.database()).unwrap_or(true)
 }
 
-/// A server that begins to serve.
+fn system(what: &'static str) -> impl Fn(io::Error) -> Error {
+    move |error| Error::System { what, error }
+}
+
+/// A server that begins to serve, or that goes on with another server key.
 #[derive(Serialize)]
 struct Started {
-    address: String,
-    pid: u32,
+    address: Option<String>,
+    pid: Option<u32>,
     auth: &'static str,
     dev: bool,
     reset: bool,
@@ -197,13 +218,29 @@ impl Started {
     fn of(bound: &Bound, args: &Args, ring: Option<&KeyRing>) -> Self {
         let address = bound.address();
         Self {
-            address: address.to_string(),
-            pid: std::process::id(),
+            address: Some(address.to_string()),
+            pid: Some(std::process::id()),
             auth: auth(args.dev),
             dev: args.dev,
             reset: ring.is_some(),
             kid: ring.and_then(KeyRing::signing_kid).map(|kid| kid.to_string()),
             loopback: address.ip().to_canonical().is_loopback(),
+        }
+    }
+}
+
+impl Started {
+    /// One that runs already, as far as it answers.
+    fn running(report: Option<Report>, ring: &KeyRing) -> Self {
+        let dev = report.as_ref().is_some_and(|report| report.dev);
+        Self {
+            address: report.as_ref().map(|report| report.address.clone()),
+            pid: report.map(|report| report.pid),
+            auth: auth(dev),
+            dev,
+            reset: true,
+            kid: ring.signing_kid().map(|kid| kid.to_string()),
+            loopback: true,
         }
     }
 }

@@ -59,7 +59,7 @@ fn status(console: &Console<'_, '_>) -> Result<Status, Error> {
     match server::report(&home) {
         Ok(report) => status.server = Server::of(report, &mut status.attention),
         Err(error @ Error::Hung { pid, .. }) => {
-            status.server = Server { running: true, pid: Some(pid), ..Server::default() };
+            status.server = Server { running: true, pid, ..Server::default() };
             status.attention.push(Attention { code: "hung", ..Attention::from(&error) });
         }
         Err(error) => status.attention.push(Attention::from(&error)),
@@ -251,7 +251,10 @@ impl Server {
             attention.push(Attention {
                 code: "trust_stale",
                 message: format!("the server judges by what it read {age} s ago: {fault}"),
-                hint: Some("mend that, or start the server anew once it is mended".to_owned()),
+                hint: Some(
+                    "mend that; where another database is meant to be there, start the server again"
+                        .to_owned(),
+                ),
             });
         }
         Self {
@@ -271,6 +274,7 @@ impl Server {
                 format!("on http://{address} since {since} (pid {pid}); {keys}")
             }
             (_, Some(pid), _) => format!("does not answer (pid {pid})"),
+            (_, None, _) if self.running => "does not answer".to_owned(),
             (_, None, _) => format!("not running; {keys}"),
         }
     }

@@ -15,9 +15,7 @@ impl Error {
                 Some("stop it with `msb server stop`, or look with `msb server status`".to_owned())
             }
             Error::Ambiguous { .. } => Some("name one of them by its id".to_owned()),
-            Error::Behind { .. } => {
-                Some("look with `msb server status`, or stop that server".to_owned())
-            }
+            Error::Behind { .. } => Some("run `msb server stop`, and start it again".to_owned()),
             Error::CannotListen { .. } => {
                 Some("choose another with `--host` and `--port`".to_owned())
             }
@@ -54,16 +52,20 @@ impl Error {
             Error::DevBeyondLoopback { .. } => {
                 Some("leave off `--dev`, or listen on 127.0.0.1".to_owned())
             }
-            Error::Hung { pid, lock } => Some(format!(
-                "look at process {pid}, which holds {}; `kill -9 {pid}` ends it",
-                lock.display()
-            )),
+            Error::Hung { pid: Some(pid), .. } => {
+                Some(format!("look at process {pid}; if it is lost, `kill -9 {pid}` ends it"))
+            }
+            Error::Hung { pid: None, lock } => {
+                Some(format!("run `fuser {}` to find its process", storage::shown(lock)))
+            }
             Error::ManagedReset => {
                 Some("run `msb server key reset` yourself; the server follows at once".to_owned())
             }
             Error::NoProxy => Some("take `upstream` out of config.toml".to_owned()),
             Error::Unconfirmed { why } => why.hint(),
-            Error::Detach(_) | Error::Input(_) | Error::Output(_) | Error::Untold { .. } => None,
+            Error::Input(_) | Error::Output(_) | Error::System { .. } | Error::Untold { .. } => {
+                None
+            }
             Error::Jwks { why, .. } => Some(words::jwks_hint(*why).to_owned()),
             Error::Moved { .. } => Some("look again with `msb server status`".to_owned()),
             Error::NoHome => Some("set HOME, or name a directory with `--home`".to_owned()),

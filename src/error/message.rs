@@ -14,10 +14,10 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Error::AlreadyRunning { pid, address: Some(address) } => {
-                write!(f, "a server runs already, on {address} (pid {pid})")
+                write!(f, "a server runs already, on {address}{}", process(*pid))
             }
             Error::AlreadyRunning { pid, address: None } => {
-                write!(f, "a server runs already (pid {pid}), and does not answer")
+                write!(f, "a server runs already{}, and does not answer", process(*pid))
             }
             Error::Ambiguous { text, ids } => {
                 write!(f, "`{}` is several keys: {}", short(text), joined(ids))
@@ -50,13 +50,13 @@ impl fmt::Display for Error {
                 IssueFault::Store(fault) => fault.fmt(f),
                 IssueFault::Unsealable(unsealable) => unsealable.fmt(f),
             },
-            Error::Detach(error) => write!(f, "cannot start another process: {}", plain(error)),
             Error::DevBeyondLoopback { address } => {
                 write!(f, "`--dev` requires no keys, and {address} is not this machine alone")
             }
             Error::GithubEnv(fault) => write!(f, "{fault}; that is what GITHUB_ENV names"),
             Error::Hung { pid, lock } => {
-                write!(f, "the server (pid {pid}, {}) does not answer", storage::shown(lock))
+                let lock = storage::shown(lock);
+                write!(f, "the server that holds {lock}{} does not answer", process(*pid))
             }
             Error::Input(error) => write!(f, "standard input could not be read: {}", plain(error)),
             Error::Jwks { path, why } => write!(f, "{} {why}", Shown(path)),
@@ -101,6 +101,7 @@ impl fmt::Display for Error {
             Error::Unclear { path, line, why } => {
                 write!(f, "{}, line {line}: {why}", storage::shown(path))
             }
+            Error::System { what, error } => write!(f, "cannot {what}: {}", plain(error)),
             Error::Unconfirmed { why } => {
                 write!(f, "it is done and kept, but not confirmed: {why}")
             }
@@ -119,6 +120,11 @@ impl fmt::Display for Error {
             Error::UseUnknown(fault) => fault.fmt(f),
         }
     }
+}
+
+/// Which process, if that is known.
+fn process(pid: Option<u32>) -> String {
+    pid.map(|pid| format!(" (pid {pid})")).unwrap_or_default()
 }
 
 /// What was typed, unless it is longer than any name: then it may be a key in pieces.

@@ -36,8 +36,8 @@ pub use words::{UnclearLine, redacted};
 pub enum Error {
     /// A server runs already.
     AlreadyRunning {
-        /// Its process.
-        pid: u32,
+        /// Its process, if it says so.
+        pid: Option<u32>,
         /// Where it listens, if it says so.
         address: Option<String>,
     },
@@ -66,8 +66,6 @@ pub enum Error {
     Config(ConfigFault),
     /// A file cannot be made.
     Create(FileFault),
-    /// A process of its own cannot be started, or not be listened to.
-    Detach(io::Error),
     /// Keys were not to be required, where others than this machine can ask.
     DevBeyondLoopback {
         /// Where.
@@ -79,8 +77,8 @@ pub enum Error {
     GithubEnv(FileFault),
     /// A server runs, and does not answer.
     Hung {
-        /// Its process.
-        pid: u32,
+        /// Its process, if it has said so.
+        pid: Option<u32>,
         /// What it holds.
         lock: PathBuf,
     },
@@ -177,6 +175,13 @@ pub enum Error {
     },
     /// What is kept cannot be read or changed.
     Store(StoreFault),
+    /// The operating system does not do what a server needs.
+    System {
+        /// What it was asked for.
+        what: &'static str,
+        /// What it says.
+        error: io::Error,
+    },
     /// A change of trust is committed, and a server that runs has not said that it knows it.
     Unconfirmed {
         /// Why.
@@ -239,8 +244,8 @@ impl Error {
             Error::AlreadyRunning { .. }
             | Error::Behind { .. }
             | Error::CannotListen { .. }
-            | Error::Detach(_)
-            | Error::Hung { .. } => Exit::Failed,
+            | Error::Hung { .. }
+            | Error::System { .. } => Exit::Failed,
             Error::Config(fault) => settings::config_exit(fault),
             Error::Create(fault) => storage::create_exit(fault),
             Error::File(fault) | Error::GithubEnv(fault) => storage::file_exit(fault),

@@ -20,6 +20,13 @@ use super::{Fault, FileFault, fault::at, open_plain};
 #[derive(Debug)]
 pub struct Held(#[expect(dead_code, reason = "closing it lets go")] File);
 
+/// A process that holds a file.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Holder {
+    /// Its number, once it has said so.
+    pub pid: Option<u32>,
+}
+
 impl Held {
     /// Takes hold of a file, made if it is not there; none if another process holds it.
     pub fn take(path: &Path) -> Result<Option<Self>, FileFault> {
@@ -42,8 +49,8 @@ impl Held {
         Ok(Some(Self(file)))
     }
 
-    /// The process that holds a file, if one does; 0 if it has not said which one it is.
-    pub fn by(path: &Path) -> Result<Option<u32>, FileFault> {
+    /// The process that holds a file, if one does.
+    pub fn by(path: &Path) -> Result<Option<Holder>, FileFault> {
         let opened = open_plain(OpenOptions::new().read(true), OFlags::NOFOLLOW, path);
         let mut file = match opened {
             Err(fault) if fault.is_not_found() => return Ok(None),
@@ -54,7 +61,7 @@ impl Held {
             Err(Errno::WOULDBLOCK) => {
                 let mut pid = String::new();
                 let _ = file.read_to_string(&mut pid);
-                Ok(Some(pid.trim().parse().unwrap_or(0)))
+                Ok(Some(Holder { pid: pid.trim().parse().ok().filter(|pid| *pid > 0) }))
             }
             Err(error) => Err(Fault::Io(error.into()).at(path)),
         }

@@ -15,7 +15,7 @@ use std::{
         fd::AsFd,
         unix::{
             fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
-            net::UnixListener,
+            net::{UnixListener, UnixStream},
         },
     },
     path::Path,
@@ -26,6 +26,7 @@ use std::{
 use rustix::{
     fs::{Access, FlockOperation, Mode, OFlags},
     io::Errno,
+    net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, socket_with},
 };
 use zeroize::Zeroizing;
 
@@ -33,7 +34,7 @@ pub use append::Append;
 pub use edit::Edit;
 use fault::at;
 pub use fault::{Fault, FileFault};
-pub use held::Held;
+pub use held::{Held, Holder};
 pub use home::Home;
 pub use replacement::Replacement;
 pub use stamp::{Identity, Stamp};
@@ -209,6 +210,16 @@ pub fn listen(path: &Path) -> Result<UnixListener, FileFault> {
         io::ErrorKind::InvalidInput => Fault::TooDeep.at(path),
         _ => Fault::from(error).at(path),
     })
+}
+
+/// Speaks to a socket; an error of kind `WouldBlock` if too many wait for it already.
+pub fn connect(path: &Path) -> io::Result<UnixStream> {
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    rustix::net::connect(&socket, &SocketAddrUnix::new(path)?)?;
+    let stream = UnixStream::from(socket);
+    stream.set_nonblocking(false)?;
+    Ok(stream)
 }
 
 /// Writes a whole new file that only this user can read, down to the disk.

@@ -1,13 +1,6 @@
-//! The control socket: how commands on this machine speak with the server that runs. One line of
-//! JSON in, one out.
+//! The control socket, as the server has it: one line of JSON in, one out. `caller` is the other end.
 
-use std::{
-    io::{self, BufRead, BufReader, Read, Write},
-    os::unix::net::UnixStream,
-    path::Path,
-    sync::Arc,
-    time::Duration,
-};
+use std::{io, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use tokio::{
@@ -54,6 +47,8 @@ pub struct Report {
     pub fault: Option<String>,
     /// How old the trust is by which it judges, in seconds.
     pub trust_age: u64,
+    /// How long it lets open exchanges take when it stops, in seconds.
+    pub drain: u64,
 }
 
 /// What never changes about a server that runs.
@@ -61,26 +56,18 @@ pub(super) struct Identity {
     pub(super) pid: u32,
     pub(super) address: String,
     pub(super) since: String,
+    pub(super) drain: Duration,
 }
 
-/// Says something to the server of the home that has this socket.
-pub(super) fn say(socket: &Path, say: Say, patience: Duration) -> io::Result<Report> {
-    let mut stream = UnixStream::connect(socket)?;
-    stream.set_read_timeout(Some(patience))?;
-    stream.set_write_timeout(Some(patience))?;
-    stream.write_all((json::write(&say) + "\n").as_bytes())?;
-    let mut line = String::new();
-    BufReader::new(stream.take(MOST)).read_line(&mut line)?;
-    serde_json::from_str(&line).map_err(|_| io::ErrorKind::InvalidData.into())
-}
-
-/// Answers whoever speaks to the socket, one at a time each, until the server stops.
+/// Answers whoever speaks to the socket, until the server stops.
 pub(super) async fn listen(
-    listener: UnixListener,
+    listener: std::os::unix::net::UnixListener,
     desk: Arc<Desk>,
     identity: Arc<Identity>,
     stop: watch::Sender<bool>,
 ) {
+    let listener = listener.set_nonblocking(true).and_then(|()| UnixListener::from_std(listener));
+    let listener = listener.expect("a listener of ours, in a runtime");
     loop {
         let Ok((stream, _)) = listener.accept().await else {
             tokio::time::sleep(Duration::from_millis(50)).await;
@@ -131,13 +118,14 @@ async fn answer(
         ready: standing.decides,
         fault: standing.fault,
         trust_age: standing.age.as_secs(),
+        drain: identity.drain.as_secs(),
     };
     writer.write_all((json::write(&report) + "\n").as_bytes()).await?;
     writer.shutdown().await
 }
 
 /// The longest line.
-const MOST: u64 = 4096;
+pub(super) const MOST: u64 = 4096;
 
 /// How long to wait for a change of trust, before whoever told of it hears how things stand.
 const CATCHES_UP_WITHIN: Duration = Duration::from_millis(4500);

@@ -17,7 +17,8 @@ use hyper::{
 
 use super::{
     Settings,
-    head::{Policy, credential, guard},
+    guard::guard,
+    head::{Policy, credential},
     live::Live,
     log::{Entry, Log},
     metrics::Metrics,
@@ -109,6 +110,9 @@ impl Desk {
         now: UnixTime,
     ) -> Outcome {
         let headers = request.headers();
+        if headers.len() > MOST_HEADERS {
+            return Outcome::Turned(Denial::Unclear { id: None }.into());
+        }
         if settings.dev
             && let Err(turned) = guard(headers, request.uri(), settings)
         {
@@ -263,6 +267,9 @@ const SUBJECT: HeaderName = HeaderName::from_static("x-msb-subject");
 const EXPIRES: HeaderName = HeaderName::from_static("x-msb-expires");
 const REASON: HeaderName = HeaderName::from_static("x-msb-reason");
 const DEV: HeaderName = HeaderName::from_static("x-msb-dev");
+
+/// How many lines of headers a request may have.
+const MOST_HEADERS: usize = 64;
 
 const HEALTHY: &str = r#"{"message":"Service is healthy"}"#;
 const READY: &str = r#"{"message":"Service is ready"}"#;

@@ -5,7 +5,6 @@ use std::{
     cell::Cell,
     convert::Infallible,
     io,
-    net::TcpListener,
     pin::{Pin, pin},
     rc::Rc,
     sync::Arc,
@@ -17,8 +16,8 @@ use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
-    runtime::Builder,
+    net::{TcpListener, TcpStream},
+    runtime::{Builder, Runtime},
     sync::{Semaphore, watch},
     task::LocalSet,
     time::{Instant, sleep, sleep_until, timeout},
@@ -27,50 +26,78 @@ use tokio::{
 use super::desk::Desk;
 use crate::world;
 
-/// Serves connections in this thread until told to stop, and then for as long as open ones take,
-/// but no longer than `drain`.
-pub(super) fn serve(
+/// One thread that serves, before it does.
+pub(super) struct Worker {
+    runtime: Runtime,
     listener: TcpListener,
-    desk: &Arc<Desk>,
-    room: &Arc<Semaphore>,
-    stop: watch::Receiver<bool>,
-    drain: Duration,
-) -> io::Result<()> {
-    let runtime = Builder::new_current_thread().enable_all().build()?;
-    let local = LocalSet::new();
-    runtime.block_on(local.run_until(async {
-        let listener = tokio::net::TcpListener::from_std(listener)?;
-        let mut stopped = stop.clone();
-        let here = Arc::new(Semaphore::new(ROOM));
-        loop {
-            // One connection too many waits with the operating system.
-            let accepted = async {
-                let room = Arc::clone(room).acquire_owned().await;
-                let here = Arc::clone(&here).acquire_owned().await;
-                (room, here, listener.accept().await)
-            };
-            let (room, here, accepted) = tokio::select! {
-                biased;
-                _ = stopped.wait_for(|stop| *stop) => break,
-                accepted = accepted => accepted,
-            };
-            match accepted {
-                Ok((stream, _)) => {
-                    let (desk, stop) = (Arc::clone(desk), stop.clone());
-                    tokio::task::spawn_local(async move {
-                        let open = desk.metrics.open();
-                        connection(stream, &desk, stop).await;
-                        drop((open, room, here));
-                    });
+}
+
+impl Worker {
+    /// One that takes its connections from a listener which it shares with others.
+    pub(super) fn new(listener: &std::net::TcpListener) -> io::Result<Self> {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let listener = listener.try_clone()?;
+        listener.set_nonblocking(true)?;
+        let listener = {
+            let _entered = runtime.enter();
+            TcpListener::from_std(listener)?
+        };
+        Ok(Self { runtime, listener })
+    }
+
+    /// Serves connections in this thread until told to stop, and then for as long as open ones
+    /// take, but no longer than `drain`. When it ends, for whatever reason, the others do.
+    pub(super) fn serve(
+        self,
+        desk: &Arc<Desk>,
+        room: &Arc<Semaphore>,
+        stop: &watch::Sender<bool>,
+        drain: Duration,
+    ) {
+        let Self { runtime, listener } = self;
+        let _ends = Ends(stop);
+        let mut stopped = stop.subscribe();
+        let local = LocalSet::new();
+        runtime.block_on(local.run_until(async {
+            let here = Arc::new(Semaphore::new(ROOM));
+            loop {
+                // One connection too many waits with the operating system.
+                let accepted = async {
+                    let room = Arc::clone(room).acquire_owned().await;
+                    let here = Arc::clone(&here).acquire_owned().await;
+                    (room, here, listener.accept().await)
+                };
+                let (room, here, accepted) = tokio::select! {
+                    biased;
+                    _ = stopped.wait_for(|stop| *stop) => break,
+                    accepted = accepted => accepted,
+                };
+                match accepted {
+                    Ok((stream, _)) => {
+                        let (desk, stop) = (Arc::clone(desk), stop.subscribe());
+                        tokio::task::spawn_local(async move {
+                            let open = desk.metrics.open();
+                            connection(stream, &desk, stop).await;
+                            drop((open, room, here));
+                        });
+                    }
+                    // Too many open files, say: it passes when a connection ends.
+                    Err(_) => sleep(Duration::from_millis(50)).await,
                 }
-                // Too many open files, say: it passes when a connection ends.
-                Err(_) => sleep(Duration::from_millis(50)).await,
             }
-        }
-        drop(listener);
-        let _ = timeout(drain, here.acquire_many(ROOM as u32)).await;
-        Ok(())
-    }))
+            drop(listener);
+            let _ = timeout(drain, here.acquire_many(ROOM as u32)).await;
+        }));
+    }
+}
+
+/// Stops every worker when it is dropped.
+struct Ends<'s>(&'s watch::Sender<bool>);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.send_replace(true);
+    }
 }
 
 async fn connection(stream: TcpStream, desk: &Desk, mut stop: watch::Receiver<bool>) {
@@ -83,7 +110,7 @@ async fn connection(stream: TcpStream, desk: &Desk, mut stop: watch::Receiver<bo
         let pulse = &pulse;
         async move {
             let answer = desk.answer(&request).await;
-            pulse.beat(Phase::Waiting);
+            pulse.answered();
             Ok::<_, Infallible>(answer)
         }
     });
@@ -122,30 +149,39 @@ enum Phase {
 
 /// When a connection last went on to do something else. A timer for each request would cost more
 /// than the request.
-struct Pulse(Cell<(Phase, Instant)>);
+struct Pulse {
+    phase: Cell<(Phase, Instant)>,
+    /// Whether what was read last ended as a head does, so that nothing of the next is there yet.
+    ends: Cell<bool>,
+}
 
 impl Default for Pulse {
     fn default() -> Self {
         // A connection is made to be used: its first head is due at once.
-        Self(Cell::new((Phase::Head, Instant::now())))
+        Self { phase: Cell::new((Phase::Head, Instant::now())), ends: Cell::new(false) }
     }
 }
 
 impl Pulse {
     fn beat(&self, phase: Phase) {
-        self.0.set((phase, Instant::now()));
+        self.phase.set((phase, Instant::now()));
     }
 
-    fn read_some(&self) {
-        if self.0.get().0 == Phase::Waiting {
+    fn read_some(&self, bytes: &[u8]) {
+        self.ends.set(bytes.ends_with(b"\n\r\n") || bytes.ends_with(b"\n\n"));
+        if self.phase.get().0 == Phase::Waiting {
             self.beat(Phase::Head);
         }
+    }
+
+    fn answered(&self) {
+        self.beat(if self.ends.get() { Phase::Waiting } else { Phase::Head });
     }
 
     /// Returns when the client has taken too long.
     async fn late(&self) {
         loop {
-            let (phase, since) = self.0.get();
+            let (phase, since) = self.phase.get();
             let due = match phase {
                 Phase::Answering => None,
                 Phase::Head => Some(since + HEAD_WITHIN),
@@ -177,7 +213,7 @@ impl AsyncRead for Felt {
         let before = buffer.filled().len();
         let read = ready!(Pin::new(&mut self.stream).poll_read(cx, buffer));
         if buffer.filled().len() > before {
-            self.pulse.read_some();
+            self.pulse.read_some(&buffer.filled()[before..]);
         }
         Poll::Ready(read)
     }
@@ -226,7 +262,8 @@ const ROOM: usize = 1024;
 /// How many files are left for all that is no connection.
 const OTHER_FILES: usize = 256;
 
-const MOST_HEADERS: usize = 64;
+/// How many headers are read. The desk refuses fewer than that, in words of its own.
+const MOST_HEADERS: usize = 256;
 
 /// How many bytes a head may have.
 const MOST_HEAD: usize = 32 << 10;

@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
-        atomic::{AtomicU64, Ordering::SeqCst},
+        atomic::{AtomicBool, AtomicU64, Ordering::SeqCst},
     },
     thread::{self, Thread},
     time::Duration,
@@ -27,6 +27,8 @@ pub(super) struct Live {
     state: RwLock<State>,
     /// When the last look at the store began, in nanoseconds since the machine started.
     looked: AtomicU64,
+    /// Whether the look that is going on takes too long to wait for it.
+    hangs: AtomicBool,
     /// How many looks were asked for, and how many of them have been had.
     asked: AtomicU64,
     answered: watch::Sender<u64>,
@@ -65,6 +67,7 @@ impl Live {
             uptime,
             state: RwLock::new(state),
             looked: AtomicU64::new(0),
+            hangs: AtomicBool::new(false),
             asked: AtomicU64::new(0),
             answered: watch::Sender::new(0),
             follower: OnceLock::new(),
@@ -75,8 +78,9 @@ impl Live {
     /// last could for a while.
     pub(super) async fn gate(&self) -> Result<Arc<Gate>, Denial> {
         // Counts the time in which this machine, or this process, stood still.
-        if self.age_of_look() >= FRESH {
-            self.look_again().await.map_err(|Hung| Denial::Undecided)?;
+        if self.age_of_look() >= FRESH && !self.hangs.load(SeqCst) {
+            let hangs = self.look_again().await.is_err();
+            self.hangs.store(hangs, SeqCst);
         }
         let state = self.read();
         match &state.gate {
@@ -101,7 +105,10 @@ impl Live {
             seq: state.seq,
             decides: state.gate.is_some() && self.decides(&state),
             age: (self.uptime)().saturating_sub(state.confirmed),
-            fault: state.fault.clone(),
+            fault: match self.hangs.load(SeqCst) {
+                true => Some("the database does not answer".to_owned()),
+                false => state.fault.clone(),
+            },
         }
     }
 
@@ -146,6 +153,7 @@ impl Live {
         };
         self.take(looked, began, log);
         self.looked.store(began.as_nanos() as u64, SeqCst);
+        self.hangs.store(false, SeqCst);
         self.answered.send_replace(asked);
     }
 
@@ -179,8 +187,7 @@ impl Live {
     }
 
     fn decides(&self, state: &State) -> bool {
-        let age = (self.uptime)().saturating_sub(state.confirmed);
-        state.fault.is_none() || age <= state.settings.max_staleness
+        (self.uptime)().saturating_sub(state.confirmed) <= state.settings.max_staleness
     }
 
     fn age_of_look(&self) -> Duration {

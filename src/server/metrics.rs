@@ -92,7 +92,9 @@ impl Metrics {
 }
 
 /// Serves what is counted, and nothing else.
-pub(super) async fn serve(listener: TcpListener, desk: Arc<Desk>) {
+pub(super) async fn serve(listener: std::net::TcpListener, desk: Arc<Desk>) {
+    let listener = listener.set_nonblocking(true).and_then(|()| TcpListener::from_std(listener));
+    let listener = listener.expect("a listener of ours, in a runtime");
     let few = Arc::new(Semaphore::new(FEW));
     let began = Instant::now();
     loop {

@@ -1,8 +1,11 @@
 //! The server: asks every request for its key, as front ends ask it to. The only room that knows
 //! HTTP.
 
+mod bind;
+mod caller;
 mod control;
 mod desk;
+mod guard;
 mod head;
 mod life;
 mod listen;
@@ -24,8 +27,9 @@ use crate::{
     policy::Policy,
 };
 
+pub use bind::{Bound, Plan, bind, configured};
+pub use caller::{report, running, stop, sync};
 pub use control::Report;
-pub use life::{Bound, Plan, bind, report, running, stop, sync};
 pub use log::{Manner, Place};
 pub use manager::Manager;
 

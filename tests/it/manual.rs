@@ -167,8 +167,9 @@ fn description(page: &str) -> &'static str {
              answers 200 with the headers X-Msb-Key-Id, X-Msb-Namespace, X-Msb-Namespaces, \
              X-Msb-Scope, X-Msb-Subject and X-Msb-Expires, or 401, 403, or 503 when it cannot \
              decide. A key that is revoked is refused by the time that the command which revokes it \
-             returns. SIGHUP reads config.toml again: policy, names and formats, not where it \
-             listens."
+             returns. SIGHUP also opens server.log again. With --reset-key, while a server runs, the \
+             other flags do not count; a service manager's own process refuses it, because each \
+             restart would reset again."
         }
         "msb-server-stop" => {
             "Stops the server that runs, and waits until it has stopped: open exchanges get 10 \

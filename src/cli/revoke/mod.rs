@@ -73,9 +73,7 @@ pub(super) fn run(args: Args, console: &mut Console<'_, '_>) -> Result<Exit, Err
     }
     let (at, seq) = revoke(&mut store, &mut targets, args.reason, console)?;
     drop(store);
-    let synced = console.sync(Some(seq));
-    tell(&targets, Some(at), console).map_err(|error| error.after(DONE))?;
-    console.confirm_known(synced)
+    console.acknowledge(Some(seq), DONE, |console| tell(&targets, Some(at), console))
 }
 
 /// What was named, with the lines of standard input in the place of `-`.

@@ -88,9 +88,7 @@ pub(super) fn run(args: Args, console: &mut Console<'_, '_>) -> Result<Exit, Err
         }
     }
     let cut = cut_off(kind, before, args.reason, console)?;
-    let synced = console.sync(cut.seq);
-    tell(&cut, console).map_err(|error| error.after(DONE))?;
-    console.confirm_known(synced)
+    console.acknowledge(cut.seq, DONE, |console| tell(&cut, console))
 }
 
 /// The last second before a moment, which must have passed.

@@ -46,9 +46,10 @@ pub(super) fn run(args: Args, console: &mut Console<'_, '_>) -> Result<Exit, Err
         ask(&home, console)?
     };
     let (ring, seq) = reset(&home, shown, console)?;
-    let synced = console.sync(seq);
-    tell(&ring, console).and_then(|()| advise(console)).map_err(|error| error.after(DONE))?;
-    console.confirm_known(synced)
+    console.acknowledge(seq, DONE, |console| {
+        tell(&ring, console)?;
+        advise(console)
+    })
 }
 
 /// Shows a person what would die, and goes on once they say so; answers the server key that they

@@ -61,9 +61,7 @@ pub(super) fn run(args: Args, console: &mut Console<'_, '_>) -> Result<Exit, Err
     let server_key = ServerKey::generate(&mut *console.world.entropy);
     let shown = shown.map(|outlook| outlook.kid);
     let retired = retire(&home, server_key, &args.overlap, shown, Act::Rotate, console)?;
-    let synced = console.sync(retired.seq);
-    retired.tell(console).map_err(|error| error.after(DONE))?;
-    console.confirm_known(synced)
+    console.acknowledge(retired.seq, DONE, |console| retired.tell(console))
 }
 
 /// Why a server key is retired.

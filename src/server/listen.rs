@@ -1,29 +1,22 @@
 //! Connections: how many, how long, how large. Every one is served by one thread from its first
 //! byte to its last.
 
-use std::{
-    cell::Cell,
-    convert::Infallible,
-    io,
-    pin::{Pin, pin},
-    rc::Rc,
-    sync::Arc,
-    task::{Context, Poll, ready},
-    time::Duration,
-};
+use std::{convert::Infallible, io, pin::pin, rc::Rc, sync::Arc, time::Duration};
 
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
     runtime::{Builder, Runtime},
     sync::{Semaphore, watch},
     task::LocalSet,
-    time::{Instant, sleep, sleep_until, timeout},
+    time::{sleep, timeout},
 };
 
-use super::desk::Desk;
+use super::{
+    desk::Desk,
+    pulse::{Felt, Phase, Pulse},
+};
 use crate::world;
 
 /// One thread that serves, before it does.
@@ -129,123 +122,20 @@ async fn connection(stream: TcpStream, desk: &Desk, mut stop: watch::Receiver<bo
         () = late.as_mut() => return,
         _ = stop.wait_for(|stop| *stop) => {}
     }
+    // Whoever has just connected is about to ask, and hyper would close without an answer.
+    let mut patience = pin!(sleep(FIRST_WORDS_WITHIN));
+    while pulse.phase() == Phase::Head {
+        tokio::select! {
+            _ = served.as_mut() => return,
+            () = late.as_mut() => return,
+            () = patience.as_mut() => break,
+            () = sleep(PAUSE) => {}
+        }
+    }
     served.as_mut().graceful_shutdown();
     tokio::select! {
         _ = served => {}
         () = late => {}
-    }
-}
-
-/// What a connection is doing.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Phase {
-    /// Its request is being answered.
-    Answering,
-    /// A part of a head has come.
-    Head,
-    /// No byte of the next head has come.
-    Waiting,
-}
-
-/// When a connection last went on to do something else. A timer for each request would cost more
-/// than the request.
-struct Pulse {
-    phase: Cell<(Phase, Instant)>,
-    /// Whether what was read last ended as a head does, so that nothing of the next is there yet.
-    ends: Cell<bool>,
-}
-
-impl Default for Pulse {
-    fn default() -> Self {
-        // A connection is made to be used: its first head is due at once.
-        Self { phase: Cell::new((Phase::Head, Instant::now())), ends: Cell::new(false) }
-    }
-}
-
-impl Pulse {
-    fn beat(&self, phase: Phase) {
-        self.phase.set((phase, Instant::now()));
-    }
-
-    fn read_some(&self, bytes: &[u8]) {
-        self.ends.set(bytes.ends_with(b"\n\r\n") || bytes.ends_with(b"\n\n"));
-        if self.phase.get().0 == Phase::Waiting {
-            self.beat(Phase::Head);
-        }
-    }
-
-    fn answered(&self) {
-        self.beat(if self.ends.get() { Phase::Waiting } else { Phase::Head });
-    }
-
-    /// Returns when the client has taken too long.
-    async fn late(&self) {
-        loop {
-            let (phase, since) = self.phase.get();
-            let due = match phase {
-                Phase::Answering => None,
-                Phase::Head => Some(since + HEAD_WITHIN),
-                Phase::Waiting => Some(since + BETWEEN_REQUESTS),
-            };
-            let now = Instant::now();
-            if due.is_some_and(|due| due <= now) {
-                return;
-            }
-            // No phase that begins from now on is due any sooner.
-            let soonest = now + HEAD_WITHIN;
-            sleep_until(due.map_or(soonest, |due| due.min(soonest))).await;
-        }
-    }
-}
-
-/// A stream whose pulse is felt.
-struct Felt {
-    stream: TcpStream,
-    pulse: Rc<Pulse>,
-}
-
-impl AsyncRead for Felt {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        let read = ready!(Pin::new(&mut self.stream).poll_read(cx, buffer));
-        if buffer.filled().len() > before {
-            self.pulse.read_some(&buffer.filled()[before..]);
-        }
-        Poll::Ready(read)
-    }
-}
-
-impl AsyncWrite for Felt {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        parts: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, parts)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
 
@@ -268,8 +158,8 @@ const MOST_HEADERS: usize = 256;
 /// How many bytes a head may have.
 const MOST_HEAD: usize = 32 << 10;
 
-/// How long a client may take for a head.
-const HEAD_WITHIN: Duration = Duration::from_secs(5);
+/// How long a client that has connected may take for a head when the server stops.
+const FIRST_WORDS_WITHIN: Duration = Duration::from_secs(1);
 
-/// How long a client may take between requests, and to read an answer.
-const BETWEEN_REQUESTS: Duration = Duration::from_secs(30);
+/// How often it is looked whether it has.
+const PAUSE: Duration = Duration::from_millis(5);

@@ -13,6 +13,7 @@ mod live;
 mod log;
 mod manager;
 mod metrics;
+mod pulse;
 mod route;
 mod usage;
 

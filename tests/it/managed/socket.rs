@@ -6,7 +6,10 @@ use std::{
     os::{fd::OwnedFd, unix::net::UnixListener},
     path::Path,
     process::{Command, Stdio},
+    time::{Duration, Instant},
 };
+
+use rustix::process::Signal;
 
 use super::{Running, address, answer, ask, eventually, home, msb, told};
 use crate::harness::{Scratch, have};
@@ -51,6 +54,35 @@ fn a_client_waits_while_another_server_takes_over_the_listener() {
         assert_eq!(ask(there, "/healthz", "-"), 200);
         server.stop();
     }
+}
+
+#[test]
+fn whoever_was_let_in_is_answered_by_a_server_that_stops() {
+    let scratch = Scratch::new();
+    let home = home(&scratch);
+    let server = Running::start(msb(&home).args(["server", "start", "--port", "0"]));
+    let there = address(&home);
+    let clients: Vec<_> = (0..20).map(|_| TcpStream::connect(there).unwrap()).collect();
+    // The last to come are let in behind the others.
+    assert_eq!(ask(there, "/healthz", "-"), 200);
+    server.signal(Signal::TERM);
+    eventually("it stops", || TcpStream::connect(there).is_err().then_some(()));
+    for client in clients {
+        assert_eq!(answer(client, "/healthz", "-"), 200);
+    }
+    server.stop();
+}
+
+#[test]
+fn a_client_that_says_nothing_does_not_hold_up_a_stop() {
+    let scratch = Scratch::new();
+    let home = home(&scratch);
+    let server = Running::start(msb(&home).args(["server", "start", "--port", "0"]));
+    let _silent = TcpStream::connect(address(&home)).unwrap();
+    assert_eq!(ask(address(&home), "/healthz", "-"), 200);
+    let began = Instant::now();
+    server.stop();
+    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
 }
 
 #[test]

@@ -202,6 +202,7 @@ pub fn open_log(path: &Path) -> Result<File, FileFault> {
 
 /// Listens on a socket to which only this user can speak; whatever had its name is gone.
 pub fn listen(path: &Path) -> Result<UnixListener, FileFault> {
+    check_replaceable(path)?;
     remove(path)?;
     let before = rustix::process::umask(Mode::XUSR | Mode::RWXG | Mode::RWXO);
     let bound = UnixListener::bind(path);

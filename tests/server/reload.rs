@@ -1,0 +1,106 @@
+//! SIGHUP: the settings are read anew, or stay as they were.
+
+use rustix::process::Signal;
+
+use crate::harness::{Home, SOON, bearing, events, wait_for};
+
+#[test]
+fn a_new_policy_counts_at_once_and_says_how_many_keys_it_refuses() {
+    let home = Home::new();
+    let (endless, limited) = (home.key(""), home.key("--expire 1h"));
+    home.key("--count 3");
+    let server = home.start("");
+    let reloaded = || events(&server.log(), "reload");
+    assert_eq!((server.judges(&endless), server.judges(&limited)), (200, 200));
+    let reload = |settings: &str, refused: &str| {
+        let before = reloaded().len();
+        home.configure(settings);
+        server.signal(Signal::HUP);
+        wait_for("a reload", SOON, || (reloaded().len() > before).then_some(()));
+        assert_eq!(reloaded().last().unwrap()["active_keys_refused"], refused);
+    };
+    reload("[policy]\nrequire_expire = true\n", "4");
+    assert_eq!((server.judges(&endless), server.judges(&limited)), (401, 200));
+    assert_eq!(
+        home.attention(),
+        ["against_policy", "expiring"].map(str::to_owned).iter().rev().cloned().collect::<Vec<_>>()
+    );
+    reload("[policy]\nmax_expire = \"30m\"\n", "5");
+    assert_eq!((server.judges(&endless), server.judges(&limited)), (401, 401));
+    reload("audience = \"elsewhere\"\n", "0");
+    assert_eq!(server.judges(&endless), 401);
+    reload("", "0");
+    assert_eq!((server.judges(&endless), server.judges(&limited)), (200, 200));
+    reload("prefix = \"rb_\"\n", "0");
+    assert_eq!(server.judges(&endless), 401);
+    assert_eq!(server.judges(&endless.replacen("msb_", "rb_", 1)), 200);
+    reload("[server]\nerror_format = \"microsandbox\"\n", "0");
+    assert_eq!(server.ask(&bearing("x")).body, r#"{"error":"Invalid token","code":1004}"#);
+}
+
+#[test]
+fn wrong_settings_leave_things_as_they_were() {
+    let home = Home::new();
+    home.configure("[policy]\nrequire_expire = true\n");
+    let limited = home.key("--expire 1h");
+    home.configure("");
+    let endless = home.key("");
+    home.configure("[policy]\nrequire_expire = true\n");
+    let server = home.start("");
+    let judged = || (server.judges(&endless), server.judges(&limited));
+    assert_eq!(judged(), (401, 200));
+    for (wrong, fault) in [
+        ("[policy", "config.toml, line 1"),
+        ("[policy]\nrequire_expires = false\n", "line 2"),
+        ("[server]\nport = 0\n", "line 2"),
+        ("\u{0}", "line 1"),
+    ] {
+        let failed = || events(&server.log(), "reload_failed");
+        let before = failed().len();
+        home.configure(wrong);
+        server.signal(Signal::HUP);
+        wait_for("a reload that fails", SOON, || (failed().len() > before).then_some(()));
+        let told = failed().pop().unwrap();
+        assert!(told["fault"].as_str().unwrap().contains(fault), "{told}");
+        assert_eq!(judged(), (401, 200), "{wrong:?}");
+    }
+    // Settings that others can write are nobody's.
+    home.configure("");
+    home.mode("config.toml", 0o666);
+    server.signal(Signal::HUP);
+    wait_for("a reload that fails", SOON, || {
+        events(&server.log(), "reload_failed").get(4).map(|told| told["fault"].to_string())
+    });
+    assert_eq!(judged(), (401, 200));
+    home.mode("config.toml", 0o600);
+    server.signal(Signal::HUP);
+    wait_for("a reload", SOON, || events(&server.log(), "reload").pop());
+    assert_eq!(judged(), (200, 200));
+}
+
+#[test]
+fn where_it_listens_and_whether_keys_are_asked_for_stay() {
+    let home = Home::new();
+    let server = home.start("");
+    home.configure("[server]\nhost = \"127.0.0.2\"\nport = 1\nupstream = \"http://127.0.0.1:2\"\n");
+    server.signal(Signal::HUP);
+    server.logged("reload");
+    assert_eq!(server.ask("GET /auth HTTP/1.1\nHost: a").status, 401);
+    assert_eq!(home.status()["server"]["address"], server.address.to_string());
+}
+
+/// Many at once are as good as one, and harm nobody.
+#[test]
+fn a_storm_of_reloads_breaks_nothing() {
+    let home = Home::new();
+    let key = home.key("");
+    let mut server = home.start("");
+    for _ in 0..200 {
+        server.signal(Signal::HUP);
+    }
+    assert_eq!(server.judges(&key), 200);
+    home.done("server revoke --all -y");
+    assert_eq!(server.judges(&key), 401);
+    server.logged("reload");
+    assert!(server.runs());
+}

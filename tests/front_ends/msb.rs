@@ -10,7 +10,6 @@ use std::{
     time::Duration,
 };
 
-use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::program::Program;
@@ -69,13 +68,13 @@ impl Msb {
     }
 
     /// Stops the server in the middle of what it does; whoever connects waits.
-    pub fn hang(&self) {
-        self.server.as_ref().unwrap().signal(Signal::STOP);
+    pub fn hang(&mut self) {
+        self.server.as_mut().unwrap().hang();
     }
 
     /// Lets the server go on.
     pub fn go_on(&self) {
-        self.server.as_ref().unwrap().signal(Signal::CONT);
+        self.server.as_ref().unwrap().go_on();
     }
 
     /// Issues a key with these flags.

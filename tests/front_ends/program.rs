@@ -43,9 +43,20 @@ impl Program {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
 
-    pub fn signal(&self, signal: Signal) {
-        let pid = Pid::from_child(&self.child);
-        kill_process(pid, signal).unwrap();
+    /// Stops it in the middle of what it does, and waits until each of its threads has stopped: a
+    /// thread may do some more after the signal was sent.
+    pub fn hang(&mut self) {
+        kill_process(Pid::from_child(&self.child), Signal::STOP).unwrap();
+        let threads = format!("/proc/{}/task", self.child.id());
+        self.wait("every thread should stop", || {
+            let mut threads = fs::read_dir(&threads).ok()?;
+            threads.all(|thread| stopped(&thread.unwrap().path())).then_some(())
+        });
+    }
+
+    /// Lets it go on.
+    pub fn go_on(&self) {
+        kill_process(Pid::from_child(&self.child), Signal::CONT).unwrap();
     }
 }
 
@@ -59,6 +70,12 @@ impl Drop for Program {
             let _ = self.child.wait();
         }
     }
+}
+
+/// Whether a thread is stopped: its state is the word behind its name, which is in brackets (proc(5)).
+fn stopped(thread: &Path) -> bool {
+    let stat = fs::read_to_string(thread.join("stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T'))
 }
 
 /// Asks again and again until there is an answer, it is over, or patience is.

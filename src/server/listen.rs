@@ -1,9 +1,20 @@
 //! Connections: how many, how long, how large. Every one is served by one thread from its first
 //! byte to its last.
 
-use std::{convert::Infallible, io, pin::pin, rc::Rc, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    io,
+    pin::pin,
+    rc::Rc,
+    sync::{Arc, atomic::Ordering::SeqCst},
+    time::Duration,
+};
 
-use hyper::{server::conn::http1, service::service_fn};
+use hyper::{
+    header::{self, HeaderValue},
+    server::conn::http1,
+    service::service_fn,
+};
 use hyper_util::rt::TokioIo;
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -102,7 +113,11 @@ async fn connection(stream: TcpStream, desk: &Desk, mut stop: watch::Receiver<bo
         pulse.beat(Phase::Answering);
         let pulse = &pulse;
         async move {
-            let answer = desk.answer(&request).await;
+            let mut answer = desk.answer(&request).await;
+            if desk.draining.load(SeqCst) {
+                let close = HeaderValue::from_static("close");
+                answer.headers_mut().insert(header::CONNECTION, close);
+            }
             pulse.answered();
             Ok::<_, Infallible>(answer)
         }

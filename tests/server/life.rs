@@ -210,8 +210,8 @@ fn a_server_that_hangs_is_named_by_stop() {
     let (pid, lock) = (server.pid.as_raw_nonzero(), home.file("server.lock"));
     let lock = lock.display();
     let told = format!(
-        "msb: error: the server (pid {pid}, {lock}) does not answer\n\
-         msb: hint: look at process {pid}, which holds {lock}; `kill -9 {pid}` ends it\n"
+        "msb: error: the server that holds {lock} (pid {pid}) does not answer\n\
+         msb: hint: look at process {pid}; if it is lost, `kill -9 {pid}` ends it\n"
     );
     assert_eq!((ran.exit, ran.stdout.as_str(), ran.stderr), (Some(1), "", told));
     let second = home.run("server start --port 0");

@@ -228,7 +228,7 @@ fn each_refusal_is_told(format: &'static str) {
     let unclear = (401, "INVALID_TOKEN", "\"invalid_request\"");
     refuses("", PLAIN, "", none, missing());
     refuses("", PLAIN, "\nAuthorization: Basic YTpi", none, missing());
-    refuses("", PLAIN, "\nAuthorization: Bearerx", none, missing());
+    refuses("", PLAIN, "\nAuthorization: Bearerx y", none, missing());
     for (_, key) in &doors.invalid {
         refuses(key, PLAIN, "", bad, invalid());
         refuses("", PLAIN, &format!("\nX-API-Key: {key}"), bad, invalid());
@@ -244,6 +244,10 @@ fn each_refusal_is_told(format: &'static str) {
         &format!("\nAuthorization: Bearer Bearer {good}"),
         &format!("\nAuthorization: Bearer \"{good}\""),
         "\nAuthorization: Bearer",
+        "\nAuthorization: Bearerx",
+        &format!("\nAuthorization: Bearer,{good}"),
+        &format!("\nAuthorization: Bearer: {good}"),
+        &format!("\nAuthorization: {good}"),
         "\nAuthorization:",
         "\nX-API-Key:",
         &format!("\nX-API-Key: Bearer {good}"),

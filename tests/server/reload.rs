@@ -29,7 +29,7 @@ fn a_new_policy_counts_at_once_and_says_how_many_keys_it_refuses() {
     assert_eq!((server.judges(&endless), server.judges(&limited)), (401, 401));
     reload("audience = \"elsewhere\"\n", "0");
     assert_eq!(server.judges(&endless), 401);
-    reload("", "0");
+    reload("# none\n", "0");
     assert_eq!((server.judges(&endless), server.judges(&limited)), (200, 200));
     reload("prefix = \"rb_\"\n", "0");
     assert_eq!(server.judges(&endless), 401);
@@ -43,7 +43,7 @@ fn wrong_settings_leave_things_as_they_were() {
     let home = Home::new();
     home.configure("[policy]\nrequire_expire = true\n");
     let limited = home.key("--expire 1h");
-    home.configure("");
+    home.configure("# as it was\n");
     let endless = home.key("");
     home.configure("[policy]\nrequire_expire = true\n");
     let server = home.start("");
@@ -65,7 +65,7 @@ fn wrong_settings_leave_things_as_they_were() {
         assert_eq!(judged(), (401, 200), "{wrong:?}");
     }
     // Settings that others can write are nobody's.
-    home.configure("");
+    home.configure("# as it was\n");
     home.mode("config.toml", 0o666);
     server.signal(Signal::HUP);
     wait_for("a reload that fails", SOON, || {
@@ -82,7 +82,7 @@ fn wrong_settings_leave_things_as_they_were() {
 fn where_it_listens_and_whether_keys_are_asked_for_stay() {
     let home = Home::new();
     let server = home.start("");
-    home.configure("[server]\nhost = \"127.0.0.2\"\nport = 1\nupstream = \"http://127.0.0.1:2\"\n");
+    home.configure("[server]\nhost = \"127.0.0.2\"\nport = 1\n");
     server.signal(Signal::HUP);
     server.logged("reload");
     assert_eq!(server.ask("GET /auth HTTP/1.1\nHost: a").status, 401);
@@ -103,4 +103,31 @@ fn a_storm_of_reloads_breaks_nothing() {
     assert_eq!(server.judges(&key), 401);
     server.logged("reload");
     assert!(server.runs());
+}
+
+/// Somebody may be about to write them: a policy does not end by accident.
+#[test]
+fn settings_that_are_gone_or_could_not_be_started_with_change_nothing() {
+    let home = Home::new();
+    let endless = home.key("");
+    home.configure("[policy]\nrequire_expire = true\n");
+    let server = home.start("");
+    assert_eq!(server.judges(&endless), 401);
+    let refused = |count: usize| {
+        server.signal(Signal::HUP);
+        let told = || events(&server.log(), "reload_failed").get(count - 1).cloned();
+        let told = wait_for("a reload that fails", SOON, told);
+        assert_eq!(server.judges(&endless), 401);
+        told["fault"].as_str().unwrap().to_owned()
+    };
+    home.configure("");
+    assert_eq!(refused(1), "config.toml is gone, or empty");
+    std::fs::remove_file(home.file("config.toml")).unwrap();
+    assert_eq!(refused(2), "config.toml is gone, or empty");
+    home.configure("[server]\nupstream = \"http://127.0.0.1:2\"\n");
+    assert!(refused(3).contains("`upstream` is set"));
+    home.configure("# no policy\n");
+    server.signal(Signal::HUP);
+    server.logged("reload");
+    assert_eq!(server.judges(&endless), 200);
 }

@@ -191,8 +191,8 @@ fn a_server_that_slept_through_a_reset_refuses_from_its_first_answer_on() {
     let lock = home.file("server.lock").display().to_string();
     let said = format!(
         "msb: error: it is done and kept, but not confirmed: \
-         the server (pid {pid}, {lock}) does not answer\n\
-         msb: hint: look at process {pid}, which holds {lock}; `kill -9 {pid}` ends it\n"
+         the server that holds {lock} (pid {pid}) does not answer\n\
+         msb: hint: look at process {pid}; if it is lost, `kill -9 {pid}` ends it\n"
     );
     assert!(ran.stderr.ends_with(&said), "{}", ran.stderr);
     for wire in &mut wires {

@@ -12,8 +12,11 @@ use std::{
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use crate::harness::{
-    Home, NOBODY, SOON, Wire, bearing, events, finish, have, is_root, request, wait_for,
+use crate::{
+    harness::{
+        Home, NOBODY, SOON, Wire, bearing, events, finish, have, is_root, many, request, wait_for,
+    },
+    load::Load,
 };
 
 /// What lies in the home.
@@ -223,6 +226,74 @@ fn a_server_that_hangs_is_named_by_stop() {
     assert_eq!(server.ended(), Some(0));
 }
 
+#[test]
+fn stop_meets_a_server_that_is_just_starting() {
+    let home = Home::new();
+    for round in 0..many(50, 10) {
+        let mut start = home.msb();
+        start.args(["server", "start", "--port", "0"]).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut running = start.spawn().unwrap();
+        thread::sleep(Duration::from_millis(round as u64 % 10));
+        let ended = wait_for("it ends", SOON, || {
+            let stop = home.run("server stop");
+            assert_eq!(stop.exit, Some(0), "{round}: {}", stop.stderr);
+            running.try_wait().unwrap()
+        });
+        assert_eq!(ended.code(), Some(0), "{round}");
+    }
+}
+
+/// Some remove what looks like a leftover; two servers in one home would follow nobody.
+#[test]
+fn a_lock_that_was_removed_makes_no_room_for_a_second_server() {
+    let home = Home::new();
+    let key = home.key("");
+    let mut server = home.start("");
+    fs::remove_file(home.file("server.lock")).unwrap();
+    let ran = home.run("server start --port 0");
+    assert_eq!(ran.exit, Some(1), "{}", ran.stderr);
+    let told = format!("a server runs already, on {}", server.address);
+    assert!(ran.stderr.contains(&told), "{}", ran.stderr);
+    home.done("server revoke --all -y");
+    assert_eq!(server.judges(&key), 401);
+    assert_eq!(home.status()["server"]["running"], true);
+    assert_eq!(home.run("server stop").exit, Some(0));
+    assert_eq!(server.ended(), Some(0));
+}
+
+/// Nobody can ask it, but it follows what is kept.
+#[test]
+fn a_socket_that_was_removed_leaves_changes_unconfirmed() {
+    let home = Home::new();
+    let key = home.key("");
+    let mut server = home.start("");
+    fs::remove_file(home.file("server.sock")).unwrap();
+    let ran = home.run("server revoke --all -y");
+    assert_eq!(ran.exit, Some(3), "{}", ran.stderr);
+    assert!(ran.stderr.contains("it is done and kept, but not confirmed"), "{}", ran.stderr);
+    assert_eq!(server.judges(&key), 401);
+    assert_eq!(home.run("server stop").exit, Some(1));
+    server.signal(Signal::TERM);
+    assert_eq!(server.ended(), Some(0));
+    assert_eq!(home.run("server revoke --all -y").exit, Some(0));
+}
+
+/// The number of no process is no number to send a signal to.
+#[test]
+fn a_lock_without_a_number_names_no_process() {
+    let home = Home::new();
+    let server = home.start("");
+    server.signal(Signal::STOP);
+    fs::write(home.file("server.lock"), "").unwrap();
+    let ran = home.run("server stop");
+    let lock = home.file("server.lock").display().to_string();
+    let told = format!(
+        "msb: error: the server ({lock}) does not answer\n\
+         msb: hint: look for the process that holds {lock}\n"
+    );
+    assert_eq!((ran.exit, ran.stderr), (Some(1), told));
+}
+
 /// A server that goes on without this test; it is ended by its pid.
 struct Detached(Pid);
 
@@ -390,6 +461,24 @@ fn sigterm_ends_idle_connections_at_once_and_lets_requests_finish() {
     assert_eq!(busy.answer(), None);
     assert_eq!(server.ended(), Some(0));
     assert_eq!(events(&server.log(), "request").len(), 51);
+}
+
+#[test]
+fn a_stop_under_load_cuts_no_answer_off() {
+    let home = Home::new();
+    let key = home.key("");
+    for _ in 0..many(10, 3) {
+        let mut server = home.start("");
+        let load = Load::on(server.address, vec![key.clone()]);
+        thread::sleep(Duration::from_millis(200));
+        let began = Instant::now();
+        server.signal(Signal::TERM);
+        assert_eq!(server.ended(), Some(0));
+        assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+        let tally = load.end();
+        assert!(tally.allowed > 0, "{tally:?}");
+        assert_eq!((tally.cut_off, tally.undecided, tally.refused), (0, 0, 0), "{tally:?}");
+    }
 }
 
 #[test]

@@ -31,6 +31,8 @@ pub struct Tally {
     pub undecided: usize,
     /// Connections that broke.
     pub broken: usize,
+    /// Those of them that broke within an answer.
+    pub cut_off: usize,
     /// Dead keys that passed, in requests that began after whatever killed them had returned.
     pub risen: Vec<usize>,
     /// Keys that were alive when the answer had come, and were refused.
@@ -76,6 +78,7 @@ impl Load {
             all.refused += tally.refused;
             all.undecided += tally.undecided;
             all.broken += tally.broken;
+            all.cut_off += tally.cut_off;
             all.risen.extend(tally.risen);
             all.buried.extend(tally.buried);
         }
@@ -132,7 +135,7 @@ impl Client {
     }
 
     /// The status; none if the connection breaks.
-    fn ask(&self, stream: &mut Option<TcpStream>, key: &str) -> Option<u16> {
+    fn ask(&mut self, stream: &mut Option<TcpStream>, key: &str) -> Option<u16> {
         if stream.is_none() {
             let new = TcpStream::connect_timeout(&self.address, SOON).ok()?;
             new.set_read_timeout(Some(SOON)).ok()?;
@@ -144,7 +147,10 @@ impl Client {
         let mut answer = vec![];
         let mut bytes = [0; 2048];
         loop {
-            let length = stream.read(&mut bytes).ok().filter(|length| *length > 0)?;
+            let Some(length) = stream.read(&mut bytes).ok().filter(|length| *length > 0) else {
+                self.tally.cut_off += usize::from(!answer.is_empty());
+                return None;
+            };
             answer.extend(&bytes[..length]);
             let text = String::from_utf8_lossy(&answer);
             let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };

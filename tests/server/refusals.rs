@@ -437,6 +437,27 @@ fn what_a_client_says_of_itself_is_not_told_behind_the_door() {
 }
 
 #[test]
+fn each_door_has_its_own_policy() {
+    let home = Home::new();
+    let limited = home.key("-n a --scope x");
+    let server = home.start("");
+    let ask = |target: &str, lines: &str| {
+        server.ask(&bearing(&limited).replace("/auth", target).replace("\nHost: a", lines)).status
+    };
+    let (query, lines) = (
+        "?any_namespace=1&any_scope=1",
+        "\nX-Msb-Require-Namespace: *any*\nX-Msb-Require-Scope: *any*",
+    );
+    assert_eq!(ask(&format!("/auth{query}"), ""), 200);
+    assert_eq!(ask("/auth", lines), 403);
+    assert_eq!(ask("/ext-authz", lines), 200);
+    assert_eq!(ask(&format!("/ext-authz{query}"), ""), 403);
+    assert_eq!(ask(&format!("/ext-authz/auth{query}"), ""), 403);
+    // A client that says what is asked of it can only narrow.
+    assert_eq!(ask("/auth?namespace=b&any_namespace=1&any_scope=1", ""), 403);
+}
+
+#[test]
 fn every_method_is_judged_alike() {
     let home = Home::new();
     let key = home.key("");

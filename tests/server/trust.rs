@@ -205,6 +205,24 @@ fn a_server_that_slept_through_a_reset_refuses_from_its_first_answer_on() {
     assert_eq!(home.run("server key reset").exit, Some(0));
 }
 
+/// A laptop that wakes has trust that is too old, and nobody is turned away for that.
+#[test]
+fn a_server_that_slept_for_long_judges_at_once() {
+    let home = Home::new();
+    home.configure("[server]\nmax_staleness = \"1s\"\n");
+    let key = home.key("");
+    let server = home.start("");
+    let mut wire = server.wire();
+    wire.send(request(&bearing(&key)));
+    assert_eq!(wire.answer().unwrap().status, 200);
+    server.signal(Signal::STOP);
+    thread::sleep(Duration::from_millis(2500));
+    wire.send(request(&bearing(&key)));
+    server.signal(Signal::CONT);
+    assert_eq!(wire.answer().unwrap().status, 200);
+    assert_eq!(server.ask("GET /readyz HTTP/1.1\nHost: a").status, 200);
+}
+
 #[test]
 fn keys_are_judged_while_many_are_made() {
     let home = Home::new();

@@ -1,7 +1,7 @@
 //! Bytes on the wire: whatever comes, no request is taken for another, and nothing that cannot be
 //! read passes. What hyper answers by itself is written down here.
 
-use crate::harness::{Home, Server, Wire, bearing, request};
+use crate::harness::{Home, Server, Wire, bearing, many, request};
 
 /// Follows whatever is tried on a connection. Its answer, which nothing else has, tells that both
 /// ends still agree on where requests begin.
@@ -310,4 +310,64 @@ fn whoever_says_all_at_once_and_listens_only_is_answered() {
         assert_eq!(wire.answer().unwrap().status, 200);
         assert_eq!(wire.answer(), None);
     }
+}
+
+/// Bytes that somebody has garbled, and no key in them: whatever they are read as, nothing passes.
+#[test]
+fn garbled_bytes_open_nothing() {
+    let tried = Tried::new();
+    let whole = [
+        "GET /auth?namespace=a&scope=x HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer msb_x\r\n\r\n",
+        "POST /ext-authz/x HTTP/1.1\r\nX-API-Key: msb_x\r\nX-Msb-Require-Scope: a\r\n\r\n",
+        "PUT /auth HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+        "GET /auth HTTP/1.0\r\nContent-Length: 5\r\nConnection: keep-alive\r\n\r\nhello",
+    ];
+    let odd: &[&[u8]] = &[
+        b"\r",
+        b"\n",
+        b"\r\n",
+        b"\0",
+        b" ",
+        b"\t",
+        b":",
+        b",",
+        b"\xff",
+        b"%",
+        b"?",
+        b"0",
+        b"-1",
+        b"HTTP/1.1",
+        b"\r\n\r\n",
+        b"GET /auth HTTP/1.1\r\n\r\n",
+        b"Content-Length: 3\r\n",
+    ];
+    // The same each time.
+    let mut state = 0x9e37_79b9_u32;
+    let mut next = |below: usize| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 8) as usize % below
+    };
+    for _ in 0..many(20_000, 2000) {
+        let mut bytes = whole[next(whole.len())].as_bytes().to_vec();
+        for _ in 0..=next(4) {
+            let at = next(bytes.len());
+            match next(3) {
+                0 => bytes.truncate(at.max(1)),
+                1 => {
+                    bytes.splice(at..at, odd[next(odd.len())].iter().copied());
+                }
+                _ => bytes[at] = next(256) as u8,
+            }
+        }
+        let mut wire = tried.server.wire();
+        wire.send(&bytes);
+        let _ = wire.stream.shutdown(std::net::Shutdown::Write);
+        wire.bodiless = bytes.starts_with(b"HEAD");
+        while let Some(answer) = wire.answer() {
+            let shown = String::from_utf8_lossy(&bytes);
+            assert_ne!(answer.status, 200, "{shown:?}");
+            assert!(answer.status < 500, "{shown:?}: {answer:?}");
+        }
+    }
+    tried.check("PASS", "200 405");
 }

@@ -97,6 +97,10 @@ pub fn bind(plan: Plan) -> Result<Bound, Error> {
     let Some(held) = Held::take(&home.server_lock())? else {
         return Err(caller::already(home)?);
     };
+    // Somebody may have removed the lock of one that runs.
+    if let Some(running) = caller::answering(home) {
+        return Err(running);
+    }
     let listener = match handed {
         Some(listener) => listener,
         None => TcpListener::bind(address).map_err(cannot(address))?,

@@ -44,6 +44,12 @@ pub fn stop(home: &Home) -> Result<Option<Report>, Error> {
     Err(hung(home, Some(report.pid)))
 }
 
+/// That another server answers in this home, whoever holds it.
+pub(super) fn answering(home: &Home) -> Option<Error> {
+    let Report { pid, address, .. } = ask(&home.server_socket(), Say::Status).ok()?;
+    Some(Error::AlreadyRunning { pid: Some(pid), address: Some(address) })
+}
+
 /// That another server is in the way.
 pub(super) fn already(home: &Home) -> Result<Error, Error> {
     Ok(match report(home) {

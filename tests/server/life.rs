@@ -288,8 +288,8 @@ fn a_lock_without_a_number_names_no_process() {
     let ran = home.run("server stop");
     let lock = home.file("server.lock").display().to_string();
     let told = format!(
-        "msb: error: the server ({lock}) does not answer\n\
-         msb: hint: look for the process that holds {lock}\n"
+        "msb: error: the server that holds {lock} does not answer\n\
+         msb: hint: run `fuser {lock}` to find its process\n"
     );
     assert_eq!((ran.exit, ran.stderr), (Some(1), told));
 }

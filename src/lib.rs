@@ -36,6 +36,7 @@
 //! env::             world
 //! Stdio             world
 //! etcetera          world
+//! close_fds         world
 //! hyper             server
 //! tokio             server
 //! listenfd          server

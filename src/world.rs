@@ -196,6 +196,8 @@ impl Detached {
     pub fn start(args: &[OsString]) -> io::Result<Self> {
         let mut program = Command::new(std::env::current_exe()?);
         program.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        // Behind the three streams: a lock that a script holds, say, would never be let go.
+        close_fds::set_fds_cloexec(3, &[]);
         program.spawn().map(Self)
     }
 

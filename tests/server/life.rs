@@ -9,7 +9,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::{
+    fs::FlockOperation,
+    process::{Pid, Signal, kill_process},
+};
 use serde_json::Value;
 
 use crate::{
@@ -346,6 +349,31 @@ fn a_detached_server_answers_when_the_command_returns() {
     let log = fs::read_to_string(home.file("server.log")).unwrap();
     assert_eq!((events(&log, "start").len(), events(&log, "request").len()), (1, 1));
     assert_eq!(events(&log, "stop").len(), 1);
+}
+
+/// Whoever started it may hold a lock, or wait for the end of a pipe, by a file of any number.
+#[test]
+fn a_detached_server_holds_no_file_of_whoever_started_it() {
+    let home = Home::new();
+    let (lock, pipe) = (home.beside("lock"), home.beside("pipe"));
+    let script = format!(
+        "exec 9>'{}' && flock 9 && exec 7>'{}' && '{}' server start --port 0 --detach -q",
+        lock.display(),
+        pipe.display(),
+        env!("CARGO_BIN_EXE_msb")
+    );
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &script]).env_clear().env("MSB_HOME", home.directory());
+    let ran = finish(shell.env("PATH", std::env::var_os("PATH").unwrap()), SOON);
+    assert_eq!(ran.exit, Some(0), "{}", ran.stderr);
+    let detached = Detached::of(&home);
+    let files = fs::read_dir(format!("/proc/{}/fd", detached.0.as_raw_nonzero())).unwrap();
+    let names = files.filter_map(|file| fs::read_link(file.unwrap().path()).ok());
+    let held: Vec<_> = names.filter(|name| *name == lock || *name == pipe).collect();
+    assert_eq!(held, Vec::<std::path::PathBuf>::new());
+    let file = fs::File::open(&lock).unwrap();
+    rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).unwrap();
+    assert_eq!(home.run("server stop").exit, Some(0));
 }
 
 #[test]

@@ -19,7 +19,7 @@ fn socket(home: &Home) -> UnixStream {
 }
 
 /// What is answered to these bytes, until the other end closes.
-fn answer(home: &Home, said: &[u8]) -> String {
+pub fn answer(home: &Home, said: &[u8]) -> String {
     let mut stream = socket(home);
     // Whoever does not want to hear all of it has closed by now.
     let _ = stream.write_all(said);
@@ -169,14 +169,29 @@ fn root_may_speak_to_anybodys_server() {
     let home = Home::new();
     std::os::unix::fs::chown(home.directory(), Some(NOBODY), Some(NOBODY)).unwrap();
     fs::set_permissions(home.beside(""), fs::Permissions::from_mode(0o755)).unwrap();
-    let mut keygen = home.msb();
-    let made = finish(keygen.args(["server", "keygen", "-q"]).uid(NOBODY).gid(NOBODY), SOON);
-    assert_eq!(made.exit, Some(0), "{}", made.stderr);
+    let keygen = || {
+        let mut keygen = home.msb();
+        let made = finish(keygen.args(["server", "keygen", "-q"]).uid(NOBODY).gid(NOBODY), SOON);
+        assert_eq!(made.exit, Some(0), "{}", made.stderr);
+        made.stdout.trim_end().to_owned()
+    };
+    let first = keygen();
     let mut start = home.msb();
     start.args(["server", "start", "--port", "0", "--json"]).uid(NOBODY).gid(NOBODY);
     let mut server = home.serve(&mut start);
-    assert_eq!(server.judges(made.stdout.trim_end()), 200);
+    assert_eq!(server.judges(&first), 200);
     assert_eq!(home.status()["server"]["running"], true);
+    // What root leaves behind is the user's: the server reads on, and so does the next one.
+    home.done("server revoke --all -y");
+    assert_eq!(server.judges(&first), 401);
+    let key = keygen();
+    assert_eq!(server.judges(&key), 200);
     assert_eq!(home.run("server stop").exit, Some(0));
     assert_eq!(server.ended(), Some(0));
+    home.done("server revoke --owner x -y");
+    let mut start = home.msb();
+    start.args(["server", "start", "--port", "0", "--json"]).uid(NOBODY).gid(NOBODY);
+    let server = home.serve(&mut start);
+    assert_eq!(server.judges(&key), 200);
+    assert!(!server.log().contains("fault"), "{}", server.log());
 }

@@ -139,7 +139,12 @@ impl Home {
     /// Runs a command that does what it is told.
     #[track_caller]
     pub fn done(&self, line: &str) -> String {
-        let ran = self.run(line);
+        self.done_within(line, SOON)
+    }
+
+    #[track_caller]
+    pub fn done_within(&self, line: &str, within: Duration) -> String {
+        let ran = finish(self.msb().args(line.split_whitespace()), within);
         assert_eq!(ran.exit, Some(0), "{line}: {}", ran.stderr);
         ran.stdout
     }

@@ -1,8 +1,10 @@
 //! SIGHUP: the settings are read anew, or stay as they were.
 
+use std::time::{Duration, Instant};
+
 use rustix::process::Signal;
 
-use crate::harness::{Home, SOON, bearing, events, wait_for};
+use crate::harness::{Home, SOON, bearing, events, in_full, wait_for};
 
 #[test]
 fn a_new_policy_counts_at_once_and_says_how_many_keys_it_refuses() {
@@ -87,6 +89,32 @@ fn where_it_listens_and_whether_keys_are_asked_for_stay() {
     server.logged("reload");
     assert_eq!(server.ask("GET /auth HTTP/1.1\nHost: a").status, 401);
     assert_eq!(home.status()["server"]["address"], server.address.to_string());
+}
+
+/// Every key is looked at to count those that are refused, and no command waits for that.
+#[test]
+fn whoever_counts_keys_hears_commands() {
+    // With few keys there is nothing to wait for.
+    if !in_full() {
+        return;
+    }
+    let home = Home::new();
+    home.done_within("server keygen -q --count 150000 --expire 2y", Duration::from_secs(120));
+    let server = home.start("");
+    home.configure("[policy]\nmax_expire = \"1y\"\n");
+    server.signal(Signal::HUP);
+    let began = Instant::now();
+    let mut slowest = Duration::ZERO;
+    while events(&server.log(), "reload").is_empty() {
+        let asked = Instant::now();
+        let report = crate::control::answer(&home, b"{\"say\":\"sync\",\"seq\":1}\n");
+        assert!(report.contains("\"seq\":1"), "{report}");
+        slowest = slowest.max(asked.elapsed());
+        assert!(began.elapsed() < SOON);
+    }
+    let took = began.elapsed();
+    assert!(slowest < took / 2, "{slowest:?} of {took:?}");
+    assert_eq!(server.logged("reload")["active_keys_refused"], "150000");
 }
 
 /// Many at once are as good as one, and harm nobody.

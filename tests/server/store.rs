@@ -100,6 +100,11 @@ const LOSSES: [(&str, &str, &str, &str); 8] = [
 #[test]
 fn the_last_good_snapshot_serves_and_says_so() {
     let kept = Kept::new("5m");
+    let files = || {
+        let files = format!("/proc/{}/fd", kept.server.pid.as_raw_nonzero());
+        fs::read_dir(files).unwrap().count()
+    };
+    let before = files();
     for (loss, script, fault, mend) in LOSSES {
         kept.sh(script);
         wait_for(loss, SOON, || (kept.measured("msb_store_fault") == 1.0).then_some(()));
@@ -122,6 +127,7 @@ fn the_last_good_snapshot_serves_and_says_so() {
     }
     let back = crate::harness::events(&kept.server.log(), "store_back");
     assert_eq!(back.len(), LOSSES.len());
+    wait_for("no file is left open", SOON, || (files() <= before + 1).then_some(()));
 }
 
 #[test]

@@ -10,7 +10,7 @@ use crate::{
     files::Home,
     json,
     keyring::KeyRing,
-    server,
+    server::{self, Report},
     store::{Purpose, Store},
     verify::Verifier,
     world::World,
@@ -66,8 +66,8 @@ pub(super) enum Tone {
 pub(super) enum Synced {
     /// It does.
     Known {
-        /// Where it listens.
-        address: String,
+        /// How it is.
+        report: Report,
         /// How long that took.
         took: Duration,
     },
@@ -132,10 +132,10 @@ impl<'c, 'w> Console<'c, 'w> {
         let synced = self.home().and_then(|home| server::sync(&home, seq));
         match synced {
             Ok(None) => Synced::NothingToTell,
-            Ok(Some((report, _))) if report.seq < seq || report.fault.is_some() => {
-                Synced::Unconfirmed(Error::Behind { address: report.address, fault: report.fault })
+            Ok(Some((report, took))) if report.confirmed => Synced::Known { report, took },
+            Ok(Some((Report { address, fault, .. }, _))) => {
+                Synced::Unconfirmed(Error::Behind { address, fault })
             }
-            Ok(Some((report, took))) => Synced::Known { address: report.address, took },
             Err(error) => Synced::Unconfirmed(error),
         }
     }
@@ -154,7 +154,7 @@ impl<'c, 'w> Console<'c, 'w> {
             // That weighs more than an answer that nobody could read.
             (synced @ Synced::Unconfirmed(_), _) => self.confirm_known(synced),
             (Synced::Known { .. } | Synced::NothingToTell, Err(untold)) => Err(untold),
-            (synced, Ok(())) => self.confirm_known(synced),
+            (synced, Ok(())) => self.confirm_known(synced).map_err(|error| error.after(done)),
         }
     }
 
@@ -162,9 +162,12 @@ impl<'c, 'w> Console<'c, 'w> {
     pub(super) fn confirm_known(&mut self, synced: Synced) -> Result<Exit, Error> {
         match synced {
             Synced::NothingToTell => {}
-            Synced::Known { address, took } => {
+            Synced::Known { report, took } => {
                 let took = took.as_micros() as f64 / 1000.0;
-                self.remark(&[format!("the server on {address} knows it, after {took:.1} ms")])?;
+                self.advise(&format!(
+                    "the server on {} knows it, after {took:.1} ms",
+                    report.address
+                ))?;
             }
             Synced::Unconfirmed(why) => return Err(Error::Unconfirmed { why: Box::new(why) }),
         }

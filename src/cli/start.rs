@@ -9,14 +9,14 @@ use std::{
 use serde::Serialize;
 
 use super::{
-    console::{Console, Tone, object},
+    console::{Console, Synced, Tone, object},
     server_key::{self, reset},
 };
 use crate::{
     error::{Error, Exit},
     files::{self, Home},
     keyring::KeyRing,
-    server::{self, Bound, Manager, Manner, Place, Plan, Report},
+    server::{self, Bound, Manager, Manner, Place, Plan},
     signing::Kid,
     world::{self, Detached},
 };
@@ -81,13 +81,15 @@ pub(super) fn run(
         dev: args.dev,
         manner: if for_a_person { Manner::Human } else { Manner::Json },
         place: if args.detached { Place::File(log.clone()) } else { Place::Stderr },
-        manager: Manager::named(manager.as_deref()).map_err(system("speak to NOTIFY_SOCKET"))?,
+        manager: Manager::named(manager.as_deref())
+            .map_err(Error::system("speak to NOTIFY_SOCKET"))?,
         clocks: console.world.clocks,
     })?;
     let ring = if args.reset_key { Some(reset::reset(&home, shown, console)?.0) } else { None };
     let started = Started::of(&bound, &args, ring.as_ref());
+    let loopback = bound.address().ip().to_canonical().is_loopback();
     bound.serve(|| {
-        let told = tell(&started, &home, &args, console);
+        let told = tell(&started, loopback, &home, &args, console);
         if started.reset {
             told.map_err(|error| error.after(server_key::DONE))?;
         } else {
@@ -109,14 +111,25 @@ fn reset_running(args: &Args, home: &Home, console: &mut Console<'_, '_>) -> Res
         console.remark(&["a server runs already: only `--reset-key` counts".to_owned()])?;
     }
     let (ring, seq) = reset::reset(home, shown, console)?;
-    console.acknowledge(seq, server_key::DONE, |console| {
-        if console.json() {
-            let report = server::report(home).ok().flatten();
-            return console.answer_json("msb.start/1", &Started::running(report, &ring));
-        }
-        server_key::tell(&ring, console)?;
-        reset::advise(console)
-    })
+    let synced = console.sync(seq);
+    let told = tell_reset(&synced, &ring, console);
+    let known = console.confirm_known(synced);
+    // That a server does not know it weighs more than an answer that nobody could read.
+    known.and_then(|exit| told.map(|()| exit)).map_err(|error| error.after(server_key::DONE))
+}
+
+fn tell_reset(synced: &Synced, ring: &KeyRing, console: &mut Console<'_, '_>) -> Result<(), Error> {
+    if console.json() {
+        return console.answer_json("msb.start/1", &Started::running(synced, ring));
+    }
+    server_key::tell(ring, console)?;
+    if let Synced::Known { report, took } = synced {
+        let took = took.as_micros() as f64 / 1000.0;
+        console
+            .remark(&[format!("the server on {} follows, after {took:.1} ms", report.address)])?;
+        return Ok(());
+    }
+    reset::advise(console)
 }
 
 /// Asks a person before every key dies; a script goes on. Where there is no key yet, none dies.
@@ -141,7 +154,7 @@ fn detach(words: &[OsString], console: &mut Console<'_, '_>) -> Result<Exit, Err
     if console.colours_remarks() && !words.iter().any(says_colour) {
         words.push("--color=always".into());
     }
-    let start = || system("start a process of its own");
+    let start = || Error::system("start a process of its own");
     let started = Detached::start(&words).map_err(start())?;
     let (said, remarked, ended) = started.first_words().map_err(start())?;
     console.world.remark(&remarked).map_err(Error::Output)?;
@@ -163,6 +176,7 @@ fn detach(words: &[OsString], console: &mut Console<'_, '_>) -> Result<Exit, Err
 
 fn tell(
     started: &Started,
+    loopback: bool,
     home: &Home,
     args: &Args,
     console: &mut Console<'_, '_>,
@@ -171,14 +185,14 @@ fn tell(
     if console.json() || args.detached {
         console.answer(&object("msb.start/1", started))?;
     }
-    let keys = if started.dev {
+    let keys = if args.dev {
         console.paint_remark(Tone::Bad, "KEYS ARE NOT REQUIRED")
     } else {
         "keys are required".to_owned()
     };
     let address = started.address.as_deref().unwrap_or_default();
     console.remark(&[format!("msb listens on http://{address}; {keys}")])?;
-    if !started.loopback {
+    if !loopback {
         console.caution(
             "others can reach it, and what they send is not encrypted: TLS is the front end's",
         )?;
@@ -197,21 +211,15 @@ fn was_used(home: &Home) -> bool {
     files::exists(&home.database()).unwrap_or(true)
 }
 
-fn system(what: &'static str) -> impl Fn(io::Error) -> Error {
-    move |error| Error::System { what, error }
-}
-
 /// A server that begins to serve, or that goes on with another server key.
 #[derive(Serialize)]
 struct Started {
     address: Option<String>,
     pid: Option<u32>,
-    auth: &'static str,
-    dev: bool,
+    auth: Option<&'static str>,
+    dev: Option<bool>,
     reset: bool,
     kid: Option<String>,
-    #[serde(skip)]
-    loopback: bool,
 }
 
 impl Started {
@@ -220,27 +228,26 @@ impl Started {
         Self {
             address: Some(address.to_string()),
             pid: Some(std::process::id()),
-            auth: auth(args.dev),
-            dev: args.dev,
+            auth: Some(auth(args.dev)),
+            dev: Some(args.dev),
             reset: ring.is_some(),
             kid: ring.and_then(KeyRing::signing_kid).map(|kid| kid.to_string()),
-            loopback: address.ip().to_canonical().is_loopback(),
         }
     }
-}
 
-impl Started {
     /// One that runs already, as far as it answers.
-    fn running(report: Option<Report>, ring: &KeyRing) -> Self {
-        let dev = report.as_ref().is_some_and(|report| report.dev);
+    fn running(synced: &Synced, ring: &KeyRing) -> Self {
+        let report = match synced {
+            Synced::Known { report, .. } => Some(report),
+            Synced::NothingToTell | Synced::Unconfirmed(_) => None,
+        };
         Self {
-            address: report.as_ref().map(|report| report.address.clone()),
+            address: report.map(|report| report.address.clone()),
             pid: report.map(|report| report.pid),
-            auth: auth(dev),
-            dev,
+            auth: report.map(|report| auth(report.dev)),
+            dev: report.map(|report| report.dev),
             reset: true,
             kid: ring.signing_kid().map(|kid| kid.to_string()),
-            loopback: true,
         }
     }
 }
@@ -252,7 +259,7 @@ pub(super) fn auth(dev: bool) -> &'static str {
 
 const NOTE: &str = "\
     Front ends (nginx, Caddy, HAProxy, Envoy, Traefik) ask /auth or /ext-authz; it answers 200, \
-    401, 403, or 503 when it cannot decide. SIGHUP reads config.toml again; SIGTERM stops it.";
+    401, 403, or 503 when it cannot decide.";
 
 const EXAMPLES: &str = "\
 Examples:

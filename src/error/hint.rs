@@ -15,7 +15,12 @@ impl Error {
                 Some("stop it with `msb server stop`, or look with `msb server status`".to_owned())
             }
             Error::Ambiguous { .. } => Some("name one of them by its id".to_owned()),
-            Error::Behind { .. } => Some("run `msb server stop`, and start it again".to_owned()),
+            Error::Behind { fault: Some(_), .. } => Some(
+                "mend that; where another database is meant to be there, run `msb server stop`, and \
+                 start it again"
+                    .to_owned(),
+            ),
+            Error::Behind { fault: None, .. } => Some("run `msb server stop`, and start it again".to_owned()),
             Error::CannotListen { .. } => {
                 Some("choose another with `--host` and `--port`".to_owned())
             }

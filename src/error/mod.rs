@@ -227,6 +227,11 @@ impl Error {
         Self::Usage { message: message.into(), hint: hint.into() }
     }
 
+    /// That the operating system does not do something, for the errors that it says.
+    pub fn system(what: &'static str) -> impl Fn(io::Error) -> Self {
+        move |error| Self::System { what, error }
+    }
+
     /// That no server key was ever made in a home.
     pub fn no_server_key(home: &Home) -> Self {
         Self::NoServerKey { home: home.config.display().to_string() }

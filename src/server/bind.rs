@@ -1,5 +1,5 @@
-//! Before a server serves: it takes hold of its home and its ports. Whatever may go wrong at a start
-//! goes wrong here, before anything is changed.
+//! Before a server serves: it takes hold of its home and its ports. What may go wrong at a start goes
+//! wrong here, before anything is changed, but for threads that the system does not give.
 
 use std::{
     io,
@@ -15,7 +15,11 @@ use tokio::{
     signal::unix::{Signal, SignalKind, signal},
 };
 
-use super::{Manager, Manner, Place, caller, listen::Worker, log::Log};
+use super::{
+    Manager, Manner, Place, caller,
+    listen::{self, Worker},
+    log::Log,
+};
 use crate::{
     config::Config,
     error::Error,
@@ -49,6 +53,8 @@ pub struct Bound {
     pub(super) plan: Plan,
     pub(super) address: SocketAddr,
     pub(super) workers: Vec<Worker>,
+    /// How many connections they serve at once.
+    pub(super) room: usize,
     pub(super) metrics: Option<TcpListener>,
     pub(super) control: UnixListener,
     pub(super) log: Arc<Log>,
@@ -77,9 +83,11 @@ pub fn configured(home: &Home) -> Result<Config, Error> {
 
 /// Takes hold of a home, then of its ports; an error if another has any of them.
 pub fn bind(plan: Plan) -> Result<Bound, Error> {
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    let room = listen::room(threads);
     let cannot = |address| move |error| Error::CannotListen { address, error };
     let handed = listenfd::ListenFd::from_env().take_tcp_listener(0);
-    let handed = handed.map_err(system("use the socket that a service manager opened"))?;
+    let handed = handed.map_err(Error::system("use the socket that a service manager opened"))?;
     let address = match &handed {
         Some(listener) => listener.local_addr().map_err(cannot(plan.address))?,
         None => plan.address,
@@ -112,16 +120,27 @@ pub fn bind(plan: Plan) -> Result<Bound, Error> {
     let control = files::listen(&home.server_socket())?;
     let socket = Socket(home.server_socket());
     let log = Log::start(plan.manner, plan.place.clone(), plan.clocks.now)?;
-    let threads = thread::available_parallelism().map_or(1, usize::from);
     let workers = (0..threads).map(|_| Worker::new(&listener)).collect::<io::Result<_>>();
-    let workers = workers.map_err(system("serve connections"))?;
+    let workers = workers.map_err(Error::system("serve connections"))?;
     let runtime = Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(system("wait for events"))?;
+    let runtime = runtime.map_err(Error::system("wait for events"))?;
     let signals = {
         let _entered = runtime.enter();
-        Signals::new().map_err(system("wait for signals"))?
+        Signals::new().map_err(Error::system("wait for signals"))?
     };
-    Ok(Bound { plan, address, workers, metrics, control, log, signals, runtime, socket, held })
+    Ok(Bound {
+        plan,
+        room,
+        address,
+        workers,
+        metrics,
+        control,
+        log,
+        signals,
+        runtime,
+        socket,
+        held,
+    })
 }
 
 impl Bound {
@@ -129,10 +148,6 @@ impl Bound {
     pub fn address(&self) -> SocketAddr {
         self.address
     }
-}
-
-fn system(what: &'static str) -> impl Fn(io::Error) -> Error {
-    move |error| Error::System { what, error }
 }
 
 /// The signals that a server minds.

@@ -36,18 +36,26 @@ pub fn stop(home: &Home) -> Result<Option<Report>, Error> {
     let Some(report) = say(home, Say::Stop)? else { return Ok(None) };
     let patience = Duration::from_secs(report.drain) + PATIENCE;
     for _ in 0..patience.as_millis() / PAUSE.as_millis() {
-        match running(home)? {
-            Some(Holder { pid }) if pid == Some(report.pid) => thread::sleep(PAUSE),
-            Some(_) | None => return Ok(Some(report)),
+        let holds = running(home)?.is_some_and(|holder| holder.pid == Some(report.pid));
+        if !holds && files::connect(&home.server_socket()).is_err() {
+            return Ok(Some(report));
         }
+        thread::sleep(PAUSE);
     }
     Err(hung(home, Some(report.pid)))
 }
 
 /// That another server answers in this home, whoever holds it.
 pub(super) fn answering(home: &Home) -> Option<Error> {
-    let Report { pid, address, .. } = ask(&home.server_socket(), Say::Status).ok()?;
-    Some(Error::AlreadyRunning { pid: Some(pid), address: Some(address) })
+    match ask(&home.server_socket(), Say::Status) {
+        Ok(Report { pid, address, .. }) => {
+            Some(Error::AlreadyRunning { pid: Some(pid), address: Some(address) })
+        }
+        Err(error) => match error.kind() {
+            ErrorKind::NotFound | ErrorKind::ConnectionRefused => None,
+            _ => Some(Error::AlreadyRunning { pid: None, address: None }),
+        },
+    }
 }
 
 /// That another server is in the way.
@@ -66,17 +74,19 @@ pub(super) fn already(home: &Home) -> Result<Error, Error> {
 fn say(home: &Home, what: Say) -> Result<Option<Report>, Error> {
     let socket = home.server_socket();
     for _ in 0..STARTS_WITHIN.as_millis() / PAUSE.as_millis() {
-        let absent = match ask(&socket, what) {
+        let silence = match ask(&socket, what) {
             Ok(report) => return Ok(Some(report)),
-            // It has taken hold, and does not listen yet; or it is just going.
-            Err(error) => {
-                matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused)
-            }
+            Err(error) => error.kind(),
         };
-        match running(home)? {
-            None => return Ok(None),
-            Some(_) if absent => thread::sleep(PAUSE),
-            Some(Holder { pid }) => return Err(hung(home, pid)),
+        let holder = running(home)?;
+        match silence {
+            // It has taken hold, and does not listen yet; or it is just going.
+            ErrorKind::NotFound | ErrorKind::ConnectionRefused if holder.is_some() => {
+                thread::sleep(PAUSE);
+            }
+            ErrorKind::NotFound | ErrorKind::ConnectionRefused => return Ok(None),
+            // Somebody listens, whatever became of the lock.
+            _ => return Err(hung(home, holder.and_then(|holder| holder.pid))),
         }
     }
     match running(home)? {

@@ -41,6 +41,8 @@ pub struct Report {
     pub since: String,
     /// The last change of trust that it knows.
     pub seq: u64,
+    /// Whether it knows the change of trust that it was told of, if it was.
+    pub confirmed: bool,
     /// Whether it can judge keys.
     pub ready: bool,
     /// Why it cannot read what is kept, if it cannot.
@@ -99,15 +101,14 @@ async fn answer(
     let mut line = String::new();
     tokio::io::BufReader::new(reader.take(MOST)).read_line(&mut line).await?;
     let said: Say = serde_json::from_str(&line).map_err(|_| io::ErrorKind::InvalidData)?;
-    match said {
-        Say::Status => {}
+    let confirmed = match said {
+        Say::Status => false,
         Say::Stop => {
             stop.send_replace(true);
+            false
         }
-        Say::Sync { seq } => {
-            let _ = timeout(CATCHES_UP_WITHIN, desk.live.catch_up(seq)).await;
-        }
-    }
+        Say::Sync { seq } => timeout(CATCHES_UP_WITHIN, desk.live.catch_up(seq)).await.is_ok(),
+    };
     let standing = desk.live.standing();
     let report = Report {
         pid: identity.pid,
@@ -115,6 +116,7 @@ async fn answer(
         dev: desk.live.settings().dev,
         since: identity.since.clone(),
         seq: standing.seq,
+        confirmed,
         ready: standing.decides,
         fault: standing.fault,
         trust_age: standing.age.as_secs(),

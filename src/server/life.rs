@@ -1,9 +1,11 @@
 //! The life of a server: it serves, reads its settings anew, and stops.
 
 use std::{
+    io,
     net::SocketAddr,
     sync::{Arc, atomic::AtomicBool, atomic::Ordering::SeqCst},
     thread,
+    time::Duration,
 };
 
 use tokio::sync::{Semaphore, watch};
@@ -13,7 +15,6 @@ use super::{
     bind::{Bound, configured},
     control::{self, Identity},
     desk::Desk,
-    listen,
     live::Live,
     metrics::{self, Metrics},
     usage::Used,
@@ -30,8 +31,19 @@ use crate::{
 impl Bound {
     /// Serves until it is told to stop. `ready` is called once it answers.
     pub fn serve(self, ready: impl FnOnce() -> Result<(), Error>) -> Result<(), Error> {
-        let Self { plan, address, workers, metrics, control, log, signals, runtime, socket, held } =
-            self;
+        let Self {
+            plan,
+            address,
+            room,
+            workers,
+            metrics,
+            control,
+            log,
+            signals,
+            runtime,
+            socket,
+            held,
+        } = self;
         let clocks = plan.clocks;
         let settings = Settings::of(&plan.config, address, plan.dev);
         let live = Arc::new(Live::new(Arc::new(settings), clocks.uptime));
@@ -54,7 +66,7 @@ impl Bound {
             drain,
         });
         let (stop, stopped) = watch::channel(false);
-        let room = Arc::new(Semaphore::new(listen::room()));
+        let room = Arc::new(Semaphore::new(room));
         let mut reloads = Reloads::new(Arc::clone(&desk), plan.home.clone(), address, plan.dev);
         let served = runtime.block_on(async {
             tokio::spawn(control::listen(control, Arc::clone(&desk), identity, stop.clone()));
@@ -69,11 +81,11 @@ impl Bound {
                 })
                 .collect();
             desk.log.event("start", &[("address", &address.to_string())]);
-            ready()?;
+            let mut served = ready();
             plan.manager.ready();
             let (mut hangup, mut said_stop) = (signals.hangup, signals.stop);
             let mut stopped = stopped.clone();
-            loop {
+            while served.is_ok() {
                 tokio::select! {
                     _ = stopped.wait_for(|stop| *stop) => break,
                     () = said_stop.said() => break,
@@ -93,18 +105,23 @@ impl Bound {
             plan.manager.stopping();
             stop.send_replace(true);
             let ended = tokio::task::spawn_blocking(|| {
-                workers.into_iter().map(|worker| worker.join()).collect::<Vec<_>>()
+                // Each of them, whatever became of those before.
+                let ended = workers.into_iter().map(|worker| worker.join().is_ok());
+                ended.fold(true, |all, one| all && one)
             });
             tokio::select! {
-                _ = ended => {}
+                ended = ended => if !ended.unwrap_or(false) {
+                    let error = io::Error::other("a thread of the server broke down");
+                    served = served.and(Err(Error::system("serve connections")(error)));
+                },
                 // Whoever says so twice does not want to wait.
                 () = said_stop.said() => {}
             }
-            Ok(())
+            served
         });
-        // What still waits for a lock or a disk is not waited for.
+        // A lock or a disk that hangs is not waited for.
         runtime.shutdown_background();
-        let _ = desk.used.write(&plan.home, (clocks.now)());
+        desk.used.write_within(LAST_WORDS_WITHIN, &plan.home, (clocks.now)());
         drop(socket);
         desk.log.flush();
         drop(held);
@@ -157,8 +174,10 @@ impl Reloads {
     }
 }
 
+/// Whether anything is configured, as far as one can see.
 fn is_configured(home: &Home) -> bool {
-    files::length(&home.config_file()).is_some_and(|length| length > 0)
+    let path = home.config_file();
+    !matches!(files::exists(&path), Ok(false)) && files::length(&path) != Some(0)
 }
 
 /// How many active keys a policy refuses, if that can be told.
@@ -171,3 +190,6 @@ fn refused(home: &Home, policy: &Policy, now: UnixTime) -> Option<usize> {
         None => Some(0),
     }
 }
+
+/// How long a server that has stopped takes to write down when keys were last used.
+const LAST_WORDS_WITHIN: Duration = Duration::from_secs(1);

@@ -154,18 +154,22 @@ async fn connection(stream: TcpStream, desk: &Desk, mut stop: watch::Receiver<bo
     }
 }
 
-/// How many connections are served at once. Each is a file, and what is kept, the log and the
-/// commands of this machine need some too: without them no revocation would arrive.
-pub(super) fn room() -> usize {
-    let files = world::room_for_files(ROOM + OTHER_FILES);
-    files.saturating_sub(OTHER_FILES).max(files / 2).clamp(1, ROOM)
+/// How many connections so many workers serve at once. Each is a file, and workers, what is kept, the
+/// log and the commands of this machine need some too: without them no revocation would arrive.
+pub(super) fn room(workers: usize) -> usize {
+    let others = OTHER_FILES + workers * FILES_OF_WORKER;
+    let files = world::room_for_files(ROOM + others);
+    files.saturating_sub(others).max(files / 2).clamp(1, ROOM)
 }
 
 /// How many connections are served at once, where there is room.
 const ROOM: usize = 1024;
 
-/// How many files are left for all that is no connection.
+/// How many files are left for all that is neither a connection nor a worker's.
 const OTHER_FILES: usize = 256;
+
+/// What a worker holds: the listener, and what its runtime waits with.
+const FILES_OF_WORKER: usize = 5;
 
 /// How many headers are read. The desk refuses fewer than that, in words of its own.
 const MOST_HEADERS: usize = 256;

@@ -3,13 +3,13 @@
 use std::{
     sync::{
         Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
-        atomic::{AtomicBool, AtomicU64, Ordering::SeqCst},
+        atomic::{AtomicU64, Ordering::SeqCst},
     },
     thread::{self, Thread},
     time::Duration,
 };
 
-use tokio::sync::watch;
+use tokio::{sync::watch, time::timeout};
 
 use super::{Settings, log::Log};
 use crate::{
@@ -27,8 +27,9 @@ pub(super) struct Live {
     state: RwLock<State>,
     /// When the last look at the store began, in nanoseconds since the machine started.
     looked: AtomicU64,
-    /// Whether the look that is going on takes too long to wait for it.
-    hangs: AtomicBool,
+    /// The look that was waited for in vain, and when that was found, in nanoseconds as above.
+    missed: AtomicU64,
+    missed_at: AtomicU64,
     /// How many looks were asked for, and how many of them have been had.
     asked: AtomicU64,
     answered: watch::Sender<u64>,
@@ -67,7 +68,8 @@ impl Live {
             uptime,
             state: RwLock::new(state),
             looked: AtomicU64::new(0),
-            hangs: AtomicBool::new(false),
+            missed: AtomicU64::new(0),
+            missed_at: AtomicU64::new(0),
             asked: AtomicU64::new(0),
             answered: watch::Sender::new(0),
             follower: OnceLock::new(),
@@ -78,9 +80,9 @@ impl Live {
     /// last could for a while.
     pub(super) async fn gate(&self) -> Result<Arc<Gate>, Denial> {
         // Counts the time in which this machine, or this process, stood still.
-        if self.age_of_look() >= FRESH && !self.hangs.load(SeqCst) {
-            let hangs = self.look_again().await.is_err();
-            self.hangs.store(hangs, SeqCst);
+        if self.age_of_look() >= FRESH && !self.hangs() {
+            // Without an answer there is the last snapshot, for as long as it may be used.
+            let _ = self.look_again().await;
         }
         let state = self.read();
         match &state.gate {
@@ -105,7 +107,7 @@ impl Live {
             seq: state.seq,
             decides: state.gate.is_some() && self.decides(&state),
             age: (self.uptime)().saturating_sub(state.confirmed),
-            fault: match self.hangs.load(SeqCst) {
+            fault: match self.hangs() {
                 true => Some("the database does not answer".to_owned()),
                 false => state.fault.clone(),
             },
@@ -153,7 +155,6 @@ impl Live {
         };
         self.take(looked, began, log);
         self.looked.store(began.as_nanos() as u64, SeqCst);
-        self.hangs.store(false, SeqCst);
         self.answered.send_replace(asked);
     }
 
@@ -190,6 +191,13 @@ impl Live {
         (self.uptime)().saturating_sub(state.confirmed) <= state.settings.max_staleness
     }
 
+    /// Whether a look that is going on was waited for in vain, a moment ago: then nobody waits again.
+    fn hangs(&self) -> bool {
+        let found = Duration::from_nanos(self.missed_at.load(SeqCst));
+        *self.answered.borrow() < self.missed.load(SeqCst)
+            && (self.uptime)().saturating_sub(found) < BETWEEN_TRIES
+    }
+
     fn age_of_look(&self) -> Duration {
         (self.uptime)().saturating_sub(Duration::from_nanos(self.looked.load(SeqCst)))
     }
@@ -201,11 +209,16 @@ impl Live {
         if let Some(follower) = self.follower.get() {
             follower.unpark();
         }
-        let looked = answered.wait_for(|answered| *answered >= ticket);
-        match tokio::time::timeout(PATIENCE, looked).await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(_)) | Err(_) => Err(Hung),
+        // In slices: where this process stood still, a timer is over before anybody could answer.
+        for _ in 0..SLICES {
+            let looked = answered.wait_for(|answered| *answered >= ticket);
+            if timeout(SLICE, looked).await.is_ok() {
+                return Ok(());
+            }
         }
+        self.missed.store(ticket, SeqCst);
+        self.missed_at.store((self.uptime)().as_nanos() as u64, SeqCst);
+        Err(Hung)
     }
 
     fn read(&self) -> RwLockReadGuard<'_, State> {
@@ -248,5 +261,9 @@ const FRESH: Duration = Duration::from_millis(100);
 /// How often the store is looked at.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// How long a request waits for a store that hangs.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// How long a request waits for a store that hangs: two seconds, in parts.
+const SLICES: u32 = 20;
+const SLICE: Duration = Duration::from_millis(100);
+
+/// How long nobody waits for a store that was found to hang.
+const BETWEEN_TRIES: Duration = Duration::from_secs(1);

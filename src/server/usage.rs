@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     mem,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc},
     thread,
     time::Duration,
 };
@@ -16,16 +16,19 @@ use crate::{
     time::UnixTime,
 };
 
-/// The keys that were used since that was last written down.
+/// The keys that were used since that was last written down, and where it is written.
 #[derive(Default)]
-pub(super) struct Used(Mutex<HashMap<KeyId, UnixTime>>);
+pub(super) struct Used {
+    keys: Mutex<HashMap<KeyId, UnixTime>>,
+    record: Mutex<Option<Usage>>,
+}
 
 impl Used {
     /// Remembers that a key was used.
     pub(super) fn note(&self, id: KeyId, now: UnixTime) {
-        let mut used = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if used.len() < MOST || used.contains_key(&id) {
-            used.insert(id, now);
+        let mut keys = held(&self.keys);
+        if keys.len() < MOST || keys.contains_key(&id) {
+            keys.insert(id, now);
         }
     }
 
@@ -50,12 +53,36 @@ impl Used {
         });
     }
 
-    /// Writes it down now. What cannot be written is forgotten: nothing is decided by it.
-    pub(super) fn write(&self, home: &Home, now: UnixTime) -> Result<(), UsageFault> {
-        let mut usage = Usage::open_or_create(home, now)?;
-        let used = mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
-        if used.is_empty() { Ok(()) } else { usage.note(&Vec::from_iter(used)) }
+    /// Writes it down now, if that goes quickly.
+    pub(super) fn write_within(self: &Arc<Self>, patience: Duration, home: &Home, now: UnixTime) {
+        let (done, hears) = mpsc::channel();
+        let (used, home) = (Arc::clone(self), home.clone());
+        thread::spawn(move || {
+            let _ = used.write(&home, now);
+            let _ = done.send(());
+        });
+        let _ = hears.recv_timeout(patience);
     }
+
+    /// Writes it down now. What cannot be written is forgotten: nothing is decided by it.
+    fn write(&self, home: &Home, now: UnixTime) -> Result<(), UsageFault> {
+        let mut record = held(&self.record);
+        let usage = match record.take() {
+            Some(usage) => usage,
+            None => Usage::open_or_create(home, now)?,
+        };
+        let keys = mem::take(&mut *held(&self.keys));
+        let usage = record.insert(usage);
+        let written = if keys.is_empty() { Ok(()) } else { usage.note(&Vec::from_iter(keys)) };
+        if written.is_err() {
+            *record = None;
+        }
+        written
+    }
+}
+
+fn held<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
+    lock.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// How often it is written down.

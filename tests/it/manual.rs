@@ -162,12 +162,10 @@ fn description(page: &str) -> &'static str {
              verifies until its overlap is over, and one that was reset never again."
         }
         "msb-server-start" => {
-            "Serves until SIGTERM, SIGINT or msb server stop. Front ends ask it about every request: \
-             GET /auth, with what is asked of the key in the query, or /ext-authz for Envoy. It \
-             answers 200 with the headers X-Msb-Key-Id, X-Msb-Namespace, X-Msb-Namespaces, \
-             X-Msb-Scope, X-Msb-Subject and X-Msb-Expires, or 401, 403, or 503 when it cannot \
-             decide. A key that is revoked is refused by the time that the command which revokes it \
-             returns. SIGHUP also opens server.log again. With --reset-key, while a server runs, the \
+            "Serves until SIGTERM, SIGINT or msb server stop. What it asks of a key is in the query \
+             of /auth, or for Envoy in headers. An answer 200 is with the headers X-Msb-Key-Id, X-Msb-Namespace, X-Msb-Namespaces, \
+             X-Msb-Scope, X-Msb-Subject and X-Msb-Expires. A key that is revoked is refused by the time that the command which revokes it \
+             returns. SIGHUP reads config.toml again, and opens server.log again. With --reset-key, while a server runs, the \
              other flags do not count; a service manager's own process refuses it, because each \
              restart would reset again."
         }

@@ -1,5 +1,5 @@
 //! Before a server serves: it takes hold of its home and its ports. What may go wrong at a start goes
-//! wrong here, before anything is changed, but for threads that the system does not give.
+//! wrong here, before anything is changed.
 
 use std::{
     io,
@@ -120,7 +120,7 @@ pub fn bind(plan: Plan) -> Result<Bound, Error> {
     let control = files::listen(&home.server_socket())?;
     let socket = Socket(home.server_socket());
     let log = Log::start(plan.manner, plan.place.clone(), plan.clocks.now)?;
-    let workers = (0..threads).map(|_| Worker::new(&listener)).collect::<io::Result<_>>();
+    let workers = (0..threads).map(|_| Worker::start(&listener)).collect::<io::Result<_>>();
     let workers = workers.map_err(Error::system("serve connections"))?;
     let runtime = Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(Error::system("wait for events"))?;

@@ -1,8 +1,9 @@
 //! The desk: what is answered to a request.
 
 use std::{
+    mem,
     sync::{
-        Arc,
+        Arc, LazyLock,
         atomic::{AtomicBool, Ordering::SeqCst},
     },
     time::Instant,
@@ -26,8 +27,9 @@ use super::{
     usage::Used,
 };
 use crate::{
+    config::ErrorFormat,
     error::{Hearer, Turned},
-    gate::{Admission, Ask, Credential, Denial},
+    gate::{Admission, Credential, Denial},
     signing::PublicKey,
     time::UnixTime,
 };
@@ -62,7 +64,12 @@ impl Desk {
         let now = (self.clock)();
         let settings = self.live.settings();
         let route = Route::of(request.uri().path());
-        let outcome = self.outcome(request, route, &settings, now).await;
+        let mut outcome = self.outcome(request, route, &settings, now).await;
+        let mut answer = match &mut outcome {
+            Outcome::Admitted(admission) => admitted(admission),
+            Outcome::Told(answer) => mem::take(answer),
+            Outcome::Turned(turned) => turned_away(turned, route, settings.error_format),
+        };
         let (decision, reason, id, namespace) = match &outcome {
             Outcome::Admitted(admission) => {
                 let reason = if admission.id().is_some() { "valid" } else { "dev" };
@@ -80,11 +87,6 @@ impl Desk {
         {
             self.used.note(id, now);
         }
-        let mut answer = match &outcome {
-            Outcome::Admitted(admission) => admitted(admission),
-            Outcome::Told(answer) => answer.clone(),
-            Outcome::Turned(turned) => turned_away(turned, route, &settings),
-        };
         if settings.dev {
             answer.headers_mut().insert(DEV, HeaderValue::from_static("keys are not required"));
         }
@@ -134,7 +136,7 @@ impl Desk {
             }
         };
         let judged = match policy {
-            Ok(policy) => self.judge(headers, &policy.ask(headers), settings, now).await,
+            Ok(policy) => self.judge(headers, policy, settings, now).await,
             Err(denial) => Err(denial),
         };
         match judged {
@@ -146,15 +148,15 @@ impl Desk {
     async fn judge(
         &self,
         headers: &HeaderMap,
-        ask: &Ask,
+        policy: Policy,
         settings: &Settings,
         now: UnixTime,
     ) -> Result<Admission, Denial> {
         match credential(headers) {
-            Credential::Absent if settings.dev => Admission::without_key(ask),
+            Credential::Absent if settings.dev => Admission::without_key(&policy.ask(headers)),
             Credential::Absent => Err(Denial::NoKey),
             Credential::Unclear => Err(Denial::Unclear { id: None }),
-            Credential::Key(key) => self.live.gate().await?.admit(&key, ask, now),
+            Credential::Key(key) => self.live.gate().await?.admit(&key, &policy.ask(headers), now),
         }
     }
 
@@ -230,12 +232,25 @@ fn admitted(admission: &Admission) -> Answer {
     answer
 }
 
-fn turned_away(turned: &Turned, route: Route, settings: &Settings) -> Answer {
+fn turned_away(turned: &Turned, route: Route, format: ErrorFormat) -> Answer {
+    let no_key = matches!(turned, Turned::Denied(denial) if **denial == Denial::NoKey);
+    let mut ready = NO_KEY.iter().filter(|(ready, _)| no_key && *ready == format);
+    ready.next().map_or_else(|| told(turned, route, format), |(_, answer)| answer.clone())
+}
+
+/// What a request without a key is answered is always the same, and nothing is answered more often:
+/// so it is made once, in every format.
+static NO_KEY: LazyLock<[(ErrorFormat, Answer); 3]> = LazyLock::new(|| {
+    let no_key = Denial::NoKey.into();
+    ErrorFormat::ALL.map(|format| (format, told(&no_key, Route::Auth, format)))
+});
+
+fn told(turned: &Turned, route: Route, format: ErrorFormat) -> Answer {
     let hearer = match route {
         Route::Auth | Route::ExtAuthz => Hearer::FrontEnd,
         Route::Health | Route::Jwks | Route::None | Route::Ready => Hearer::Client,
     };
-    let told = turned.told(hearer, settings.error_format);
+    let told = turned.told(hearer, format);
     let status = StatusCode::from_u16(told.status).expect("every status is one of HTTP");
     let mut answer = json(status, told.body);
     let headers = answer.headers_mut();

@@ -2,7 +2,10 @@
 
 use std::net::IpAddr;
 
-use hyper::{HeaderMap, Uri};
+use hyper::{
+    HeaderMap, Uri,
+    header::{self, HeaderName},
+};
 
 use super::{
     Settings,
@@ -16,19 +19,19 @@ pub(super) fn guard(headers: &HeaderMap, uri: &Uri, settings: &Settings) -> Resu
     if settings.dev && is_forwarded(headers) {
         return Err(Turned::Forwarded);
     }
-    let named = only(headers, "host").map_err(|Twice| Turned::Misdirected)?;
+    let named = only(headers, header::HOST).map_err(|Twice| Turned::Misdirected)?;
     let named = named.and_then(|host| str::from_utf8(host).ok()).ok_or(Turned::Misdirected)?;
     let authorities = [Some(named), uri.authority().map(|authority| authority.as_str())];
     if !authorities.into_iter().flatten().all(|authority| settings.answers_to(authority)) {
         return Err(Turned::Misdirected);
     }
-    let origin = only(headers, "origin").map_err(|Twice| Turned::Origin)?;
+    let origin = only(headers, header::ORIGIN).map_err(|Twice| Turned::Origin)?;
     let own = |origin: &[u8]| {
         let origin = origin.strip_prefix(b"http://").or_else(|| origin.strip_prefix(b"https://"));
         origin.is_some_and(|origin| origin.eq_ignore_ascii_case(named.as_bytes()))
     };
     // A page can ask for what it cannot read without an Origin; browsers tell that too.
-    let site = only(headers, "sec-fetch-site").map_err(|Twice| Turned::Origin)?;
+    let site = only(headers, SITE).map_err(|Twice| Turned::Origin)?;
     let foreign = matches!(site, Some(b"cross-site" | b"same-site"));
     match origin {
         Some(origin) if !own(origin) => Err(Turned::Origin),
@@ -84,6 +87,8 @@ impl Settings {
 fn same(one: IpAddr, other: IpAddr) -> bool {
     one.to_canonical() == other.to_canonical()
 }
+
+const SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 #[cfg(test)]
 mod tests {

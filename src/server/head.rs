@@ -1,6 +1,9 @@
 //! What the head of a request says: its key, and what it asks for.
 
-use hyper::{HeaderMap, header};
+use hyper::{
+    HeaderMap,
+    header::{self, HeaderName},
+};
 
 use crate::{
     gate::{Ask, Credential, Denial, Wanted},
@@ -40,7 +43,7 @@ impl Policy {
     /// or `*any*`.
     pub(super) fn of_headers(headers: &HeaderMap) -> Result<Self, Denial> {
         let mut policy = Self::default();
-        match only(headers, "x-msb-require-namespace").map_err(|Twice| Denial::PolicyUnclear)? {
+        match only(headers, REQUIRE_NAMESPACE).map_err(|Twice| Denial::PolicyUnclear)? {
             None => {}
             Some(b"*any*") => policy.any_namespace = true,
             Some(words) => {
@@ -48,7 +51,7 @@ impl Policy {
                 policy.namespaces = words.map(namespace).collect::<Result<_, _>>()?;
             }
         }
-        match only(headers, "x-msb-require-scope").map_err(|Twice| Denial::PolicyUnclear)? {
+        match only(headers, REQUIRE_SCOPE).map_err(|Twice| Denial::PolicyUnclear)? {
             None => {}
             Some(b"*any*") => policy.any_scope = true,
             Some(words) => {
@@ -82,7 +85,7 @@ impl Policy {
 
     fn wanted_namespaces(&self, headers: &HeaderMap) -> Wanted<Namespaces> {
         let mut wanted = self.namespaces.clone();
-        for name in ["x-workspace-id", "x-namespace"] {
+        for name in [WORKSPACE, NAMESPACE] {
             match only(headers, name).map(|value| value.map(str::from_utf8)) {
                 Ok(None) => {}
                 Ok(Some(Ok(word))) => match Namespaces::word(word) {
@@ -137,7 +140,7 @@ fn operations(words: &str) -> Result<Vec<ScopeWord>, Denial> {
 pub(super) struct Twice;
 
 /// The value of a header that may be there once.
-pub(super) fn only<'h>(headers: &'h HeaderMap, name: &str) -> Result<Option<&'h [u8]>, Twice> {
+pub(super) fn only(headers: &HeaderMap, name: HeaderName) -> Result<Option<&[u8]>, Twice> {
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {
         (value, None) => Ok(value.map(|value| value.as_bytes())),
@@ -148,11 +151,11 @@ pub(super) fn only<'h>(headers: &'h HeaderMap, name: &str) -> Result<Option<&'h 
 /// The key that a request bears: in `Authorization: Bearer` (RFC 6750 section 2.1), or in
 /// `X-API-Key`. Every such line counts.
 pub(super) fn credential(headers: &HeaderMap) -> Credential {
-    let bearer = match only(headers, header::AUTHORIZATION.as_str()) {
+    let bearer = match only(headers, header::AUTHORIZATION) {
         Ok(line) => line.map(bearer),
         Err(Twice) => return Credential::Unclear,
     };
-    let api_key = match only(headers, "x-api-key") {
+    let api_key = match only(headers, API_KEY) {
         Ok(key) => key,
         Err(Twice) => return Credential::Unclear,
     };
@@ -191,6 +194,12 @@ fn bearer(line: &[u8]) -> Bearer<'_> {
         (false, _) => Bearer::Unclear,
     }
 }
+
+const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+const NAMESPACE: HeaderName = HeaderName::from_static("x-namespace");
+const REQUIRE_NAMESPACE: HeaderName = HeaderName::from_static("x-msb-require-namespace");
+const REQUIRE_SCOPE: HeaderName = HeaderName::from_static("x-msb-require-scope");
+const WORKSPACE: HeaderName = HeaderName::from_static("x-workspace-id");
 
 #[cfg(test)]
 pub(super) mod tests {

@@ -4,7 +4,6 @@ use std::{
     io,
     net::SocketAddr,
     sync::{Arc, atomic::AtomicBool, atomic::Ordering::SeqCst},
-    thread,
     time::Duration,
 };
 
@@ -15,6 +14,7 @@ use super::{
     bind::{Bound, configured},
     control::{self, Identity},
     desk::Desk,
+    listen::{Work, Worker},
     live::Live,
     metrics::{self, Metrics},
     usage::Used,
@@ -73,13 +73,11 @@ impl Bound {
             if let Some(listener) = metrics {
                 tokio::spawn(metrics::serve(listener, Arc::clone(&desk)));
             }
-            let workers: Vec<_> = workers
-                .into_iter()
-                .map(|worker| {
-                    let (desk, room, stop) = (Arc::clone(&desk), Arc::clone(&room), stop.clone());
-                    thread::spawn(move || worker.serve(&desk, &room, &stop, drain))
-                })
-                .collect();
+            let begin = |worker: Worker| {
+                let (desk, room) = (Arc::clone(&desk), Arc::clone(&room));
+                worker.begin(Work { desk, room, stop: stop.clone(), drain })
+            };
+            let workers: Vec<_> = workers.into_iter().map(begin).collect();
             desk.log.event("start", &[("address", &address.to_string())]);
             let mut served = ready();
             plan.manager.ready();

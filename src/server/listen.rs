@@ -6,7 +6,8 @@ use std::{
     io,
     pin::pin,
     rc::Rc,
-    sync::{Arc, atomic::Ordering::SeqCst},
+    sync::{Arc, atomic::Ordering::SeqCst, mpsc},
+    thread::{self, JoinHandle},
     time::Duration,
 };
 
@@ -18,9 +19,8 @@ use hyper::{
 use hyper_util::rt::TokioIo;
 use tokio::{
     net::{TcpListener, TcpStream},
-    runtime::{Builder, Runtime},
+    runtime::{Builder, LocalOptions},
     sync::{Semaphore, watch},
-    task::LocalSet,
     time::{sleep, timeout},
 };
 
@@ -30,69 +30,94 @@ use super::{
 };
 use crate::world;
 
-/// One thread that serves, before it does.
+/// A thread that is going to serve connections.
 pub(super) struct Worker {
-    runtime: Runtime,
-    listener: TcpListener,
+    begin: mpsc::Sender<Work>,
+    thread: JoinHandle<()>,
+}
+
+/// What a worker has to know.
+pub(super) struct Work {
+    pub(super) desk: Arc<Desk>,
+    /// What every connection of every worker needs one of.
+    pub(super) room: Arc<Semaphore>,
+    /// Says when to stop.
+    pub(super) stop: watch::Sender<bool>,
+    /// How long open connections may take then.
+    pub(super) drain: Duration,
 }
 
 impl Worker {
     /// One that takes its connections from a listener which it shares with others.
-    pub(super) fn new(listener: &std::net::TcpListener) -> io::Result<Self> {
-        let runtime = Builder::new_current_thread().enable_all().build()?;
+    pub(super) fn start(listener: &std::net::TcpListener) -> io::Result<Self> {
         let listener = listener.try_clone()?;
         listener.set_nonblocking(true)?;
-        let listener = {
-            let _entered = runtime.enter();
-            TcpListener::from_std(listener)?
-        };
-        Ok(Self { runtime, listener })
-    }
-
-    /// Serves connections in this thread until told to stop, and then for as long as open ones
-    /// take, but no longer than `drain`. When it ends, for whatever reason, the others do.
-    pub(super) fn serve(
-        self,
-        desk: &Arc<Desk>,
-        room: &Arc<Semaphore>,
-        stop: &watch::Sender<bool>,
-        drain: Duration,
-    ) {
-        let Self { runtime, listener } = self;
-        let _ends = Ends(stop);
-        let mut stopped = stop.subscribe();
-        let local = LocalSet::new();
-        runtime.block_on(local.run_until(async {
-            let here = Arc::new(Semaphore::new(ROOM));
-            loop {
-                // One connection too many waits with the operating system.
-                let accepted = async {
-                    let room = Arc::clone(room).acquire_owned().await;
-                    let here = Arc::clone(&here).acquire_owned().await;
-                    (room, here, listener.accept().await)
-                };
-                let (room, here, accepted) = tokio::select! {
-                    biased;
-                    _ = stopped.wait_for(|stop| *stop) => break,
-                    accepted = accepted => accepted,
-                };
-                match accepted {
-                    Ok((stream, _)) => {
-                        let (desk, stop) = (Arc::clone(desk), stop.subscribe());
-                        tokio::task::spawn_local(async move {
-                            let open = desk.metrics.open();
-                            connection(stream, &desk, stop).await;
-                            drop((open, room, here));
-                        });
+        let (begin, work) = mpsc::channel();
+        let (tell, told) = mpsc::channel();
+        let thread = thread::Builder::new().spawn(move || {
+            let options = LocalOptions::default();
+            match Builder::new_current_thread().enable_all().build_local(options) {
+                Ok(runtime) => {
+                    let _ = tell.send(Ok(()));
+                    // None comes if the server does not begin.
+                    if let Ok(work) = work.recv() {
+                        runtime.block_on(serve(listener, work));
                     }
-                    // Too many open files, say: it passes when a connection ends.
-                    Err(_) => sleep(Duration::from_millis(50)).await,
+                }
+                Err(error) => {
+                    let _ = tell.send(Err(error));
                 }
             }
-            drop(listener);
-            let _ = timeout(drain, here.acquire_many(ROOM as u32)).await;
-        }));
+        })?;
+        told.recv().unwrap_or_else(|_| Err(io::ErrorKind::BrokenPipe.into()))?;
+        Ok(Self { begin, thread })
     }
+
+    /// Lets it serve until it is told to stop. When it ends, for whatever reason, the others do.
+    pub(super) fn begin(self, work: Work) -> JoinHandle<()> {
+        // Where it has broken down, that is seen when it is joined.
+        let _ = self.begin.send(work);
+        self.thread
+    }
+}
+
+async fn serve(listener: std::net::TcpListener, work: Work) {
+    let Work { desk, room, stop, drain } = work;
+    let _ends = Ends(&stop);
+    let listener = TcpListener::from_std(listener).expect("a listener of ours, in a runtime");
+    let mut stopped = stop.subscribe();
+    // Every connection asks at each of its turns; one channel for all threads would cost each of
+    // them what the others ask.
+    let (stop_here, stopped_here) = watch::channel(false);
+    let here = Arc::new(Semaphore::new(ROOM));
+    loop {
+        // One connection too many waits with the operating system.
+        let accepted = async {
+            let room = Arc::clone(&room).acquire_owned().await;
+            let here = Arc::clone(&here).acquire_owned().await;
+            (room, here, listener.accept().await)
+        };
+        let (room, here, accepted) = tokio::select! {
+            biased;
+            _ = stopped.wait_for(|stop| *stop) => break,
+            accepted = accepted => accepted,
+        };
+        match accepted {
+            Ok((stream, _)) => {
+                let (desk, stopped) = (Arc::clone(&desk), stopped_here.clone());
+                tokio::task::spawn_local(async move {
+                    let open = desk.metrics.open();
+                    connection(stream, &desk, stopped).await;
+                    drop((open, room, here));
+                });
+            }
+            // Too many open files, say: it passes when a connection ends.
+            Err(_) => sleep(Duration::from_millis(50)).await,
+        }
+    }
+    drop(listener);
+    stop_here.send_replace(true);
+    let _ = timeout(drain, here.acquire_many(ROOM as u32)).await;
 }
 
 /// Stops every worker when it is dropped.
@@ -110,7 +135,7 @@ async fn connection(stream: TcpStream, desk: &Desk, mut stop: watch::Receiver<bo
     let pulse = Rc::new(Pulse::default());
     let io = TokioIo::new(Felt { stream, pulse: Rc::clone(&pulse) });
     let service = service_fn(|request| {
-        pulse.beat(Phase::Answering);
+        pulse.rest();
         let pulse = &pulse;
         async move {
             let mut answer = desk.answer(&request).await;
@@ -126,6 +151,8 @@ async fn connection(stream: TcpStream, desk: &Desk, mut stop: watch::Receiver<bo
         http1::Builder::new()
             // Who has said all that it has to say may still want to hear.
             .half_close(true)
+            // Our bodies are short: one copy costs less than a second part to write.
+            .writev(false)
             .max_headers(MOST_HEADERS)
             .max_header_size(MOST_HEAD)
             .max_buf_size(2 * MOST_HEAD)
@@ -133,6 +160,7 @@ async fn connection(stream: TcpStream, desk: &Desk, mut stop: watch::Receiver<bo
     );
     let mut late = pin!(pulse.late());
     tokio::select! {
+        biased;
         _ = served.as_mut() => return,
         () = late.as_mut() => return,
         _ = stop.wait_for(|stop| *stop) => {}

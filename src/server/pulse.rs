@@ -42,8 +42,14 @@ impl Default for Pulse {
 }
 
 impl Pulse {
-    pub(super) fn beat(&self, phase: Phase) {
+    fn beat(&self, phase: Phase) {
         self.phase.set((phase, Instant::now()));
+    }
+
+    /// While we answer, nothing is due from the client.
+    pub(super) fn rest(&self) {
+        let (_, since) = self.phase.get();
+        self.phase.set((Phase::Answering, since));
     }
 
     pub(super) fn phase(&self) -> Phase {

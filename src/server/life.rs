@@ -4,6 +4,7 @@ use std::{
     io,
     net::SocketAddr,
     sync::{Arc, atomic::AtomicBool, atomic::Ordering::SeqCst},
+    thread::JoinHandle,
     time::Duration,
 };
 
@@ -103,9 +104,8 @@ impl Bound {
             plan.manager.stopping();
             stop.send_replace(true);
             let ended = tokio::task::spawn_blocking(|| {
-                // Each of them, whatever became of those before.
-                let ended = workers.into_iter().map(|worker| worker.join().is_ok());
-                ended.fold(true, |all, one| all && one)
+                let ended: Vec<_> = workers.into_iter().map(JoinHandle::join).collect();
+                ended.iter().all(Result::is_ok)
             });
             tokio::select! {
                 ended = ended => if !ended.unwrap_or(false) {

@@ -52,8 +52,10 @@ pub(super) fn answering(home: &Home) -> Option<Error> {
             Some(Error::AlreadyRunning { pid: Some(pid), address: Some(address) })
         }
         Err(error) => match error.kind() {
-            ErrorKind::NotFound | ErrorKind::ConnectionRefused => None,
-            _ => Some(Error::AlreadyRunning { pid: None, address: None }),
+            ErrorKind::WouldBlock | ErrorKind::TimedOut => {
+                Some(Error::AlreadyRunning { pid: None, address: None })
+            }
+            _ => None,
         },
     }
 }
@@ -84,9 +86,14 @@ fn say(home: &Home, what: Say) -> Result<Option<Report>, Error> {
             ErrorKind::NotFound | ErrorKind::ConnectionRefused if holder.is_some() => {
                 thread::sleep(PAUSE);
             }
-            ErrorKind::NotFound | ErrorKind::ConnectionRefused => return Ok(None),
             // Somebody listens, whatever became of the lock.
-            _ => return Err(hung(home, holder.and_then(|holder| holder.pid))),
+            ErrorKind::WouldBlock | ErrorKind::TimedOut => {
+                return Err(hung(home, holder.and_then(|holder| holder.pid)));
+            }
+            _ => match holder {
+                None => return Ok(None),
+                Some(Holder { pid }) => return Err(hung(home, pid)),
+            },
         }
     }
     match running(home)? {

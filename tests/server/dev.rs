@@ -197,7 +197,7 @@ fn it_is_said_in_red_and_in_status() {
     let mut server = home.start("--dev --color always");
     let said =
         format!("msb listens on http://{}; \x1b[31mKEYS ARE NOT REQUIRED\x1b[0m\n", server.address);
-    assert!(server.log().contains(&said), "{}", server.log());
+    server.says(&said);
     let status = home.status();
     assert_eq!(
         (&status["server"]["dev"], status["server"]["auth"].as_str()),
@@ -222,6 +222,6 @@ fn whoever_listens_to_others_is_told_so() {
     let server = home.start("--host 0.0.0.0");
     let told = "msb: attention: others can reach it, and what they send is not encrypted: \
                 TLS is the front end's\n";
-    assert!(server.log().contains(told), "{}", server.log());
+    server.says(told);
     assert_eq!(home.attention(), ["plain_http"]);
 }

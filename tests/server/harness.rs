@@ -297,6 +297,12 @@ impl Server {
         fs::read_to_string(&self.log).unwrap()
     }
 
+    /// Waits until it has said something to whoever started it.
+    #[track_caller]
+    pub fn says(&self, words: &str) {
+        wait_for(words, SOON, || self.log().contains(words).then_some(()));
+    }
+
     /// Waits until it has logged an event, and answers the last such.
     #[track_caller]
     pub fn logged(&self, event: &str) -> Value {

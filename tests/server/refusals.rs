@@ -57,7 +57,7 @@ impl Doors {
         home.configure("audience = \"elsewhere\"\n");
         let elsewhere = home.key("--expire 1h");
         home.configure(&format!("{policy}[server]\nerror_format = \"{format}\"\n"));
-        let made = home.done("server keygen --json --expire 1s");
+        let made = home.done("server keygen --json --expire 3s");
         let made: Value = serde_json::from_str(&made).unwrap();
         let good = home.key("--expire 1h --owner alice@example.org");
         let revoked = home.key("--expire 1h --name lost");

@@ -114,8 +114,11 @@ fn the_last_good_snapshot_serves_and_says_so() {
         let body = r#"{"message":"Service is ready, and cannot read its store"}"#;
         assert_eq!((ready.status, ready.body.as_str()), (200, body), "{loss}");
         assert_eq!(kept.measured("msb_ready"), 1.0);
-        let logged = kept.server.logged("store_fault");
-        assert!(logged["fault"].as_str().unwrap().contains(fault), "{loss}: {logged}");
+        // The server may look in between.
+        wait_for(fault, SOON, || {
+            let logged = kept.server.logged("store_fault");
+            logged["fault"].as_str().unwrap().contains(fault).then_some(())
+        });
         if loss != "the whole home" {
             let attention = kept.home.attention();
             assert!(attention.contains(&"trust_stale".to_owned()), "{loss}: {attention:?}");

@@ -280,3 +280,18 @@ fn a_killed_server_loses_nothing() {
     assert!(tally.broken > 0, "{tally:?}");
     assert_eq!(home.attention(), Vec::<String>::new());
 }
+
+/// Whoever removes the lock of a server that hangs does not make it nobody.
+#[test]
+fn a_server_that_hangs_without_its_lock_is_not_taken_for_none() {
+    let home = Home::new();
+    home.key("--name a");
+    let server = home.start("");
+    std::fs::remove_file(home.file("server.lock")).unwrap();
+    server.signal(Signal::STOP);
+    let ran = home.run("server revoke a");
+    assert_eq!(ran.exit, Some(3), "{}", ran.stderr);
+    let ran = home.run("server start --port 0");
+    assert_eq!(ran.exit, Some(1), "{}", ran.stderr);
+    server.signal(Signal::CONT);
+}

@@ -201,7 +201,7 @@ fn bad_settings_are_told_and_the_old_ones_stay() {
     eventually("the policy counts", || (ask(address, "/auth", &key) == 401).then_some(()));
     reload("[policy]\nrequire_expire = maybe\n");
     assert_eq!(ask(address, "/auth", &key), 401);
-    reload("");
+    reload("# no policy\n");
     assert_eq!(ask(address, "/auth", &key), 200);
     server.stop();
 }

@@ -108,7 +108,7 @@ fn those_who_say_nothing_keep_nobody_from_being_heard() {
         .collect();
     let began = Instant::now();
     home.done("server revoke lost");
-    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
     assert_eq!(server.judges(&key), 401);
     // A change that never comes is answered all the same, with how things stand.
     let mut line = String::new();

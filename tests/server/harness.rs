@@ -14,7 +14,8 @@ use std::{
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-/// How long anything may take that should take no time at all, on a machine with much to do.
+/// How long anything may take that should take no time at all, on a machine with much to do, whose
+/// disk may be away for many seconds.
 pub const SOON: Duration = Duration::from_secs(60);
 
 /// The user `nobody`.

@@ -186,7 +186,7 @@ fn a_server_that_slept_through_a_reset_refuses_from_its_first_answer_on() {
     let began = Instant::now();
     let ran = home.run("server key reset");
     assert_eq!(ran.exit, Some(3), "{}", ran.stderr);
-    assert!((5..8).contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
+    assert!((5..30).contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
     let pid = server.pid.as_raw_nonzero();
     let lock = home.file("server.lock").display().to_string();
     let said = format!(

@@ -240,6 +240,16 @@ fn end(child: &mut Child, within: Duration) -> Option<ExitStatus> {
     None
 }
 
+/// A process that ends with this, whatever becomes of the test.
+pub struct Running(pub Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// A server that runs; it ends with this.
 pub struct Server {
     child: Child,

@@ -17,7 +17,8 @@ use serde_json::Value;
 
 use crate::{
     harness::{
-        Home, NOBODY, SOON, Wire, bearing, events, finish, have, is_root, many, request, wait_for,
+        Home, NOBODY, Running, SOON, Wire, bearing, events, finish, have, is_root, many, request,
+        wait_for,
     },
     load::Load,
 };
@@ -86,12 +87,12 @@ fn a_second_start_names_the_first() {
             let out = fs::File::create(home.beside(&format!("start-{n}"))).unwrap();
             let mut start = home.msb();
             start.args(["server", "start", "--port", "0"]).stdout(Stdio::null()).stderr(out);
-            start.spawn().unwrap()
+            Running(start.spawn().unwrap())
         })
         .collect();
     let (mut ended, mut left) = (0, running);
     wait_for("seven ends", SOON, || {
-        left.retain_mut(|child| match child.try_wait().unwrap() {
+        left.retain_mut(|child| match child.0.try_wait().unwrap() {
             Some(done) => {
                 assert_eq!(done.code(), Some(1));
                 ended += 1;
@@ -102,7 +103,7 @@ fn a_second_start_names_the_first() {
         (ended == 7).then_some(())
     });
     assert_eq!(home.run("server stop").exit, Some(0));
-    let last = wait_for("the eighth", SOON, || left[0].try_wait().unwrap());
+    let last = wait_for("the eighth", SOON, || left[0].0.try_wait().unwrap());
     assert_eq!(last.code(), Some(0));
 }
 
@@ -144,31 +145,31 @@ fn start_stop_and_status_speak_json() {
     let mut start = home.msb();
     start.args(["server", "start", "--port", "0", "--json", "--reset-key"]);
     start.stdout(fs::File::create(&out).unwrap()).stderr(Stdio::null());
-    let mut running = start.spawn().unwrap();
+    let mut running = Running(start.spawn().unwrap());
     let started: Value = wait_for("an answer", SOON, || {
         serde_json::from_str(&fs::read_to_string(&out).unwrap()).ok()
     });
     let kid = home.status()["server_key"]["kid"].clone();
     let address = started["address"].clone();
     let expected = serde_json::json!({
-        "schema": "msb.start/1", "address": address, "pid": running.id(), "auth": "required",
+        "schema": "msb.start/1", "address": address, "pid": running.0.id(), "auth": "required",
         "dev": false, "reset": true, "kid": kid,
     });
     assert_eq!(started, expected);
     let status = home.status();
     let since = status["server"]["since"].clone();
     let server = serde_json::json!({
-        "running": true, "address": address, "pid": running.id(), "auth": "required",
+        "running": true, "address": address, "pid": running.0.id(), "auth": "required",
         "dev": false, "since": since,
     });
     assert_eq!((&status["schema"], &status["server"]), (&"msb.status/1".into(), &server));
     assert!(since.as_str().unwrap().ends_with('Z'));
     let stopped: Value = serde_json::from_str(&home.done("server stop --json")).unwrap();
     let expected = serde_json::json!({
-        "schema": "msb.stop/1", "stopped": true, "pid": running.id(), "address": address,
+        "schema": "msb.stop/1", "stopped": true, "pid": running.0.id(), "address": address,
     });
     assert_eq!(stopped, expected);
-    wait_for("it ends", SOON, || running.try_wait().unwrap());
+    wait_for("it ends", SOON, || running.0.try_wait().unwrap());
     let stopped: Value = serde_json::from_str(&home.done("server stop --json")).unwrap();
     let expected = serde_json::json!({
         "schema": "msb.stop/1", "stopped": false, "pid": null, "address": null,
@@ -235,12 +236,12 @@ fn stop_meets_a_server_that_is_just_starting() {
     for round in 0..many(50, 10) {
         let mut start = home.msb();
         start.args(["server", "start", "--port", "0"]).stdout(Stdio::null()).stderr(Stdio::null());
-        let mut running = start.spawn().unwrap();
+        let mut running = Running(start.spawn().unwrap());
         thread::sleep(Duration::from_millis(round as u64 % 10));
         let ended = wait_for("it ends", SOON, || {
             let stop = home.run("server stop");
             assert_eq!(stop.exit, Some(0), "{round}: {}", stop.stderr);
-            running.try_wait().unwrap()
+            running.0.try_wait().unwrap()
         });
         assert_eq!(ended.code(), Some(0), "{round}");
     }

@@ -2,7 +2,7 @@
 
 use std::{fs, process::Command};
 
-use crate::harness::{Home, SOON, bearing, events, have, request, wait_for};
+use crate::harness::{Home, Running, SOON, bearing, events, have, request, wait_for};
 
 #[test]
 fn a_log_tells_no_secret() {
@@ -90,7 +90,7 @@ fn a_person_reads_lines_for_people() {
     script.args(["-qefc", &line]).arg(&typescript).env_clear().env("MSB_HOME", home.directory());
     script.env("PATH", std::env::var_os("PATH").unwrap()).env("TERM", "xterm");
     script.stdin(std::process::Stdio::null()).stdout(std::process::Stdio::null());
-    let mut running = script.spawn().unwrap();
+    let mut running = Running(script.spawn().unwrap());
     let address = wait_for("a server", SOON, || {
         home.status()["server"]["address"].as_str().map(str::to_owned)
     });
@@ -112,7 +112,7 @@ fn a_person_reads_lines_for_people() {
     assert!(!told.contains("{\"at\""), "{told}");
     assert!(!told.contains(key.split('.').nth(2).unwrap()));
     assert_eq!(home.run("server stop").exit, Some(0));
-    let ended = wait_for("it ends", SOON, || running.try_wait().unwrap());
+    let ended = wait_for("it ends", SOON, || running.0.try_wait().unwrap());
     assert_eq!(ended.code(), Some(0));
 }
 
@@ -125,7 +125,8 @@ fn a_log_that_nobody_reads_stops_nobody() {
     let (_reader, writer) = std::io::pipe().unwrap();
     let mut start = home.msb();
     start.args(["server", "start", "--port", "0", "--json"]);
-    let mut running = start.stdout(fs::File::create(&out).unwrap()).stderr(writer).spawn().unwrap();
+    start.stdout(fs::File::create(&out).unwrap()).stderr(writer);
+    let mut running = Running(start.spawn().unwrap());
     let address = wait_for("a server", SOON, || {
         home.status()["server"]["address"].as_str().map(str::to_owned)
     });
@@ -142,6 +143,6 @@ fn a_log_that_nobody_reads_stops_nobody() {
     assert_eq!(wire.answer().unwrap().status, 401);
     let ran = home.run("server stop");
     assert_eq!(ran.exit, Some(0), "{}", ran.stderr);
-    let ended = wait_for("it ends", SOON, || running.try_wait().unwrap());
+    let ended = wait_for("it ends", SOON, || running.0.try_wait().unwrap());
     assert_eq!(ended.code(), Some(0));
 }

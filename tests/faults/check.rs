@@ -219,6 +219,8 @@ impl Sees<'_> {
             let says_so = |id: &str| ran.stderr.contains(&format!("NOT revoked: {id}"));
             let fine = match ran.exit {
                 Some(0) => verdict == HOLDS,
+                // Nobody could tell whether a server runs, which may not know it yet.
+                Some(UNCONFIRMED) => verdict == HOLDS && ran.stderr.contains("not confirmed"),
                 // Where not even that can be said, the exit alone says that it failed.
                 Some(_) => verdict == DEAD || ran.stderr.is_empty() || says_so(&id),
                 None => true,
@@ -305,6 +307,9 @@ pub fn hold(is_so: bool, otherwise: impl FnOnce() -> String) -> Result<(), Strin
 
 /// What `verify` ends with: the key holds.
 pub const HOLDS: i32 = 0;
+
+/// What a command ends with that is done, where a server that runs has not said that it knows.
+const UNCONFIRMED: i32 = 3;
 
 /// What `verify` ends with: the key is cut off.
 pub const DEAD: i32 = 14;

@@ -1,0 +1,63 @@
+//! Figures: what was wanted beside what was found.
+
+use std::fmt::Display;
+
+/// All that was found.
+#[derive(Default)]
+pub struct Figures {
+    lines: Vec<[String; 4]>,
+    broken: Vec<String>,
+}
+
+impl Figures {
+    /// A figure with what it should be, which is told and no more: a machine may be slow or busy.
+    pub fn add(&mut self, what: &str, wanted: &str, found: impl Display, more: impl Display) {
+        let line = [what.to_owned(), wanted.to_owned(), found.to_string(), more.to_string()];
+        println!("  {what}: {found}");
+        self.lines.push(line);
+    }
+
+    /// A promise, which must hold on every machine.
+    pub fn promise(&mut self, what: &str, broken: usize, of: &str) {
+        self.add(what, "0", broken, of);
+        if broken > 0 {
+            self.broken.push(format!("{what}: {broken}"));
+        }
+    }
+
+    /// Tells everything.
+    pub fn tell(&self) {
+        let head = ["figure", "wanted", "found", ""].map(str::to_owned);
+        let lines: Vec<_> = std::iter::once(&head).chain(&self.lines).collect();
+        let width = |column: usize| lines.iter().map(|line| line[column].len()).max().unwrap_or(0);
+        let [what, wanted, found] = [width(0), width(1), width(2)];
+        println!();
+        for line in &lines {
+            let text = format!(
+                "{:what$}  {:>wanted$}  {:>found$}  {}",
+                line[0], line[1], line[2], line[3]
+            );
+            println!("{}", text.trim_end());
+        }
+        for broken in &self.broken {
+            println!("BROKEN {broken}");
+        }
+    }
+
+    /// Whether every promise held.
+    pub fn held(&self) -> bool {
+        self.broken.is_empty()
+    }
+}
+
+/// The value below which this part of all values lies.
+pub fn quantile(values: &[f64], part: f64) -> f64 {
+    let mut values = values.to_vec();
+    values.sort_by(f64::total_cmp);
+    values[((values.len() - 1) as f64 * part).round() as usize]
+}
+
+/// The value in the middle.
+pub fn median(values: &[f64]) -> f64 {
+    quantile(values, 0.5)
+}

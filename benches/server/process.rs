@@ -1,0 +1,199 @@
+//! The servers that are measured, each in processes of its own, and what the system counts of them.
+
+use std::{
+    fs::{self, DirBuilder, File, OpenOptions},
+    io::{ErrorKind, Write},
+    net::{SocketAddr, TcpListener, TcpStream},
+    os::unix::fs::DirBuilderExt,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+
+/// A directory that goes when it is dropped.
+pub struct Scratch(PathBuf);
+
+impl Scratch {
+    pub fn new() -> Self {
+        let path = std::env::temp_dir().join(format!("msb-bench-{}", std::process::id()));
+        DirBuilder::new().mode(0o700).create(&path).unwrap();
+        Self(path)
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A process that listens; it ends when this is dropped.
+pub struct Server {
+    child: Child,
+    pub address: SocketAddr,
+}
+
+impl Server {
+    fn start(command: &mut Command, address: SocketAddr) -> Self {
+        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
+        let mut server = Self { child, address };
+        let begun = Instant::now();
+        while TcpStream::connect(address).is_err() {
+            let ended = server.child.try_wait().unwrap();
+            assert!(ended.is_none(), "{command:?} ended: {ended:?}");
+            assert!(begun.elapsed() < PATIENCE, "{command:?} does not listen");
+            // Whoever waits is not to be in the way of who starts.
+            thread::sleep(Duration::from_micros(200));
+        }
+        server
+    }
+
+    /// The processor time that its threads have had.
+    pub fn processor_time(&self) -> Duration {
+        let threads = fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
+        let nanos = threads.map(|thread| {
+            let told = fs::read_to_string(thread.unwrap().path().join("schedstat")).unwrap();
+            told.split(' ').next().unwrap().parse::<u64>().unwrap()
+        });
+        Duration::from_nanos(nanos.sum())
+    }
+
+    /// How much of the machine's memory it has now: all, and what no file backs, in MiB.
+    pub fn memory(&self) -> [f64; 2] {
+        let told = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        ["VmRSS:", "RssAnon:"].map(|name| {
+            let line = told.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+            let kib: f64 = line.trim_end_matches("kB").trim().parse().unwrap();
+            kib / 1024.0
+        })
+    }
+
+    pub fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// msb, with a home of its own.
+pub struct Msb {
+    home: PathBuf,
+    log: PathBuf,
+}
+
+impl Msb {
+    pub fn new(scratch: &Scratch, name: &str) -> Self {
+        Self { home: scratch.path(name), log: scratch.path(&format!("{name}.log")) }
+    }
+
+    /// Starts its server, as a service manager would: the log is a file.
+    pub fn start(&self) -> Server {
+        let address = free();
+        let log = OpenOptions::new().create(true).append(true).open(&self.log).unwrap();
+        let port = address.port().to_string();
+        let mut command = self.command(&["server", "start", "--port", &port]);
+        Server::start(command.stderr(log), address)
+    }
+
+    /// Throws away what was logged.
+    pub fn empty_log(&self) {
+        File::create(&self.log).unwrap();
+    }
+
+    /// Keys, each with its id.
+    pub fn keys(&self, count: usize, flags: &[&str]) -> Vec<(String, String)> {
+        let count = count.to_string();
+        let words = ["server", "keygen", "--json", "--count", &count];
+        let output = self.command(&[&words, flags].concat()).output().unwrap();
+        assert!(output.status.success(), "keygen: {}", String::from_utf8_lossy(&output.stderr));
+        let told = String::from_utf8(output.stdout).unwrap();
+        let keys = told.lines().map(|line| {
+            let told: Value = serde_json::from_str(line).unwrap();
+            let text = |name: &str| told[name].as_str().unwrap().to_owned();
+            (text("id"), text("key"))
+        });
+        keys.collect()
+    }
+
+    /// Runs a command that must succeed, and answers how long it took.
+    pub fn run(&self, words: &[&str]) -> Duration {
+        let begun = Instant::now();
+        let output = self.command(words).stdout(Stdio::null()).output().unwrap();
+        let took = begun.elapsed();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{words:?}: {}, {said}", output.status);
+        took
+    }
+
+    fn command(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_msb"));
+        command.env_clear().env("MSB_HOME", &self.home).args(words).stdin(Stdio::null());
+        command
+    }
+}
+
+/// The peer.
+pub struct Nginx;
+
+impl Nginx {
+    /// What it is called; none if it is not installed.
+    pub fn version() -> Option<String> {
+        match Command::new(NGINX).arg("-v").output() {
+            Ok(output) => {
+                let told = String::from_utf8_lossy(&output.stderr);
+                told.split_once(": ").map(|(_, version)| version.trim_end().to_owned())
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => None,
+            Err(error) => panic!("{NGINX}: {error}"),
+        }
+    }
+
+    /// Starts one process of it that answers everything with 204.
+    pub fn start(scratch: &Scratch, log: Option<&Path>) -> Server {
+        let name = if log.is_some() { "nginx-logging" } else { "nginx" };
+        let directory = scratch.path(name);
+        DirBuilder::new().mode(0o700).create(&directory).unwrap();
+        let address = free();
+        let path = directory.display();
+        let log = log.map_or("off".to_owned(), |log| log.display().to_string());
+        let config = format!(
+            "daemon off; master_process off; worker_processes 1;
+             error_log {path}/error.log; pid {path}/pid;
+             events {{ worker_connections 1024; }}
+             http {{
+                 access_log {log};
+                 keepalive_requests 1000000000; keepalive_timeout 1h;
+                 client_body_temp_path {path}/body; proxy_temp_path {path}/proxy;
+                 fastcgi_temp_path {path}/fastcgi; uwsgi_temp_path {path}/uwsgi;
+                 scgi_temp_path {path}/scgi;
+                 server {{ listen {address}; location / {{ return 204; }} }}
+             }}"
+        );
+        let file = directory.join("nginx.conf");
+        File::create_new(&file).unwrap().write_all(config.as_bytes()).unwrap();
+        let mut command = Command::new(NGINX);
+        Server::start(command.arg("-p").arg(&directory).arg("-c").arg(file), address)
+    }
+}
+
+/// An address on which nobody listens just now.
+fn free() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+const NGINX: &str = "/usr/sbin/nginx";
+
+/// How long a server may take to listen.
+const PATIENCE: Duration = Duration::from_secs(10);

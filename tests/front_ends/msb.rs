@@ -79,19 +79,24 @@ impl Msb {
 
     /// Issues a key with these flags.
     pub fn key(&self, flags: &str) -> Key {
+        self.key_in_time(flags).unwrap_or_else(|error| panic!("{flags}: {error}"))
+    }
+
+    /// The same, unless the key ended before it could be handed out.
+    fn key_in_time(&self, flags: &str) -> Result<Key, String> {
         let words = ["server", "keygen", "--json"].into_iter().chain(flags.split_whitespace());
-        let told = answer(&self.scratch.join("home"), &words.collect::<Vec<_>>());
+        let told = asked(&self.scratch.join("home"), &words.collect::<Vec<_>>())?;
         let text = |member: &str, absent: &str| told[member].as_str().unwrap_or(absent).to_owned();
         let namespaces = told["namespaces"].as_array().unwrap();
         let namespaces: Vec<_> = namespaces.iter().map(|name| name.as_str().unwrap()).collect();
-        Key {
+        Ok(Key {
             text: text("key", ""),
             id: text("id", ""),
             namespaces: namespaces.join(" "),
             scope: text("scope", "*"),
             owner: text("owner", "-"),
             expires: text("expires_at", "-"),
-        }
+        })
     }
 
     /// Revokes a key.
@@ -106,8 +111,12 @@ impl Msb {
 
     /// Issues a key and waits until it has ended.
     pub fn expired(&self, flags: &str) -> Key {
-        let key = self.key(&format!("{flags} --expire 1s"));
-        thread::sleep(Duration::from_secs(2));
+        // A disk may be away for longer than a key lives.
+        let lives = |secs: &u64| {
+            Some((*secs, self.key_in_time(&format!("{flags} --expire {secs}s")).ok()?))
+        };
+        let (secs, key) = [1, 5, 30].iter().find_map(lives).expect("a key before it ends");
+        thread::sleep(Duration::from_secs(secs + 1));
         key
     }
 }
@@ -130,9 +139,17 @@ impl Key {
 
 /// What a command answers, which must succeed.
 fn answer(home: &Path, words: &[&str]) -> Value {
+    asked(home, words).unwrap_or_else(|error| panic!("{words:?}: {error}"))
+}
+
+/// What a command answers, or says instead.
+fn asked(home: &Path, words: &[&str]) -> Result<Value, String> {
     let output = program(home).args(words).output().unwrap();
-    assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).unwrap()
+    if output.status.success() {
+        Ok(serde_json::from_slice(&output.stdout).unwrap())
+    } else {
+        Err(String::from_utf8_lossy(&output.stderr).into_owned())
+    }
 }
 
 fn program(home: &Path) -> Command {

@@ -4,12 +4,12 @@
 use std::sync::Arc;
 
 use crate::{
-    key::{Claims, KeyId, KeyText, Prefix, UnverifiedKey},
+    key::{Claims, KeyId, KeyText, Prefix, SignedKey, UnverifiedKey},
     namespace::Namespaces,
     revocations::Revocations,
     scope::Scope,
     time::UnixTime,
-    verify::{Grant, Refusal, Verifier},
+    verify::{Grant, Refusal, VerifiedKey, Verifier},
 };
 
 /// What a request asks for.
@@ -17,6 +17,8 @@ use crate::{
 pub struct Ask {
     /// In which namespaces.
     pub namespaces: Wanted<Namespaces>,
+    /// Whether a key that opens one namespace only acts in that, where nobody said.
+    pub own_namespace: bool,
     /// For which operations.
     pub scope: Wanted<Scope>,
 }
@@ -59,23 +61,47 @@ pub struct Gate {
 impl Gate {
     /// Judges a request that bears this key.
     pub fn admit(&self, key: &KeyText, ask: &Ask, now: UnixTime) -> Result<Admission, Denial> {
-        let refused = |id| move |refusal| Denial::Refused { id, refusal };
+        self.enter(self.check(key, now)?, ask)
+    }
+
+    /// Whether a key holds, whatever is asked for.
+    pub fn check(&self, key: &KeyText, now: UnixTime) -> Result<VerifiedKey, Denial> {
+        let refused = |refusal| Denial::Refused { id: None, refusal };
         let key = UnverifiedKey::parse(key, &self.prefix)
-            .map_err(|malformed| refused(None)(malformed.into()))?;
-        let key = self.verifier.authenticate(key).map_err(refused(None))?;
-        let id = key.claims().jti;
+            .map_err(|malformed| refused(malformed.into()))?;
+        self.hold(self.verifier.authenticate(key).map_err(refused)?, now)
+    }
+
+    /// Whether a key that once held still does. Its signature does.
+    pub fn check_again(&self, key: VerifiedKey, now: UnixTime) -> Result<VerifiedKey, Denial> {
+        self.hold(key.into_signed(), now)
+    }
+
+    fn hold(&self, key: SignedKey, now: UnixTime) -> Result<VerifiedKey, Denial> {
+        let id = Some(key.claims().jti);
         let revocation = self.revocations.of(&key);
-        let key = self.verifier.verify(key, revocation, now).map_err(refused(Some(id)))?;
+        let held = self.verifier.verify(key, revocation, now);
+        held.map_err(|refusal| Denial::Refused { id, refusal })
+    }
+
+    /// Judges what is asked for by whoever bears a key that holds.
+    pub fn enter(&self, key: VerifiedKey, ask: &Ask) -> Result<Admission, Denial> {
         let claims = key.claims();
+        let id = claims.jti;
         let namespaces = match &ask.namespaces {
             Wanted::These(namespaces) => Some(namespaces),
             Wanted::Any => None,
             Wanted::Unclear => return Err(Denial::Unclear { id: Some(id) }),
-            Wanted::Unsaid if claims.namespace == Namespaces::All => None,
-            Wanted::Unsaid => {
-                let opens = claims.namespace.clone();
-                return Err(Denial::NamespaceUnjudged { id, opens });
-            }
+            Wanted::Unsaid => match &claims.namespace {
+                Namespaces::All => None,
+                Namespaces::Named(names) if ask.own_namespace && names.len() == 1 => {
+                    Some(&claims.namespace)
+                }
+                Namespaces::Named(_) => {
+                    let opens = claims.namespace.clone();
+                    return Err(Denial::NamespaceUnjudged { id, opens });
+                }
+            },
         };
         let scope = match &ask.scope {
             Wanted::These(scope) => Some(scope),
@@ -86,17 +112,41 @@ impl Gate {
                 return Err(Denial::ScopeUnjudged { id, allows: claims.scope.clone() });
             }
         };
-        let grant = key.enter(namespaces, scope).map_err(refused(Some(id)))?;
+        let refused = |refusal| Denial::Refused { id: Some(id), refusal };
+        let grant = key.enter(namespaces, scope).map_err(refused)?;
         let identity = Identity::of(claims, namespaces);
-        Ok(Admission { grant: Some(grant), identity })
+        let ends = key.ends(&self.verifier.ring);
+        Ok(Admission { held: Some(Held { key, grant, ends }), identity })
+    }
+}
+
+impl<T> Wanted<T> {
+    /// Both of these: what is unclear or unsaid in one is in both.
+    pub fn and(self, other: Self, union: impl FnOnce(T, T) -> Self) -> Self {
+        match (self, other) {
+            (Self::Unclear, _) | (_, Self::Unclear) => Self::Unclear,
+            (Self::Unsaid, _) | (_, Self::Unsaid) => Self::Unsaid,
+            (Self::These(these), Self::These(those)) => union(these, those),
+            (Self::These(these), Self::Any) | (Self::Any, Self::These(these)) => Self::These(these),
+            (Self::Any, Self::Any) => Self::Any,
+        }
     }
 }
 
 /// Leave to pass, and who passes.
 #[derive(Clone, Debug)]
 pub struct Admission {
-    grant: Option<Grant>,
+    held: Option<Held>,
     identity: Identity,
+}
+
+/// A key that was let in.
+#[derive(Clone, Debug)]
+struct Held {
+    key: VerifiedKey,
+    grant: Grant,
+    /// When it ends by itself.
+    ends: Option<UnixTime>,
 }
 
 impl Admission {
@@ -107,12 +157,33 @@ impl Admission {
             Wanted::Any | Wanted::Unsaid => None,
             Wanted::Unclear => return Err(Denial::Unclear { id: None }),
         };
-        Ok(Self { grant: None, identity: Identity::nobody(namespaces) })
+        let identity =
+            Identity::nobody(namespaces.map_or("*".to_owned(), ToString::to_string), "*");
+        Ok(Self { held: None, identity })
+    }
+
+    /// Lets anybody pass, as nobody: where no key is asked for.
+    pub fn public() -> Self {
+        Self { held: None, identity: Identity::nobody(NOTHING.to_owned(), NOTHING) }
     }
 
     /// The key that passes; none where none is needed.
     pub fn id(&self) -> Option<KeyId> {
-        self.grant.map(|grant| grant.id())
+        self.held.as_ref().map(|held| held.grant.id())
+    }
+
+    /// When leave ends, if nothing else is decided before.
+    pub fn ends(&self) -> Option<UnixTime> {
+        self.held.as_ref().and_then(|held| held.ends)
+    }
+
+    /// Judges it once more, by what counts now.
+    pub fn again(&mut self, gate: &Gate, now: UnixTime) -> Result<(), Denial> {
+        if let Some(held) = &mut self.held {
+            held.key = gate.check_again(held.key.clone(), now)?;
+            held.ends = held.key.ends(&gate.verifier.ring);
+        }
+        Ok(())
     }
 
     /// Who passes, for whoever stands behind the gate.
@@ -156,15 +227,14 @@ impl Identity {
         }
     }
 
-    fn nobody(judged: Option<&Namespaces>) -> Self {
-        let nothing = || NOTHING.to_owned();
+    fn nobody(namespace: String, opens: &str) -> Self {
         Self {
-            key_id: nothing(),
-            namespace: judged.map_or("*".to_owned(), ToString::to_string),
-            namespaces: "*".to_owned(),
-            scope: "*".to_owned(),
-            subject: nothing(),
-            expires: nothing(),
+            key_id: NOTHING.to_owned(),
+            namespace,
+            namespaces: opens.to_owned(),
+            scope: opens.to_owned(),
+            subject: NOTHING.to_owned(),
+            expires: NOTHING.to_owned(),
         }
     }
 }
@@ -305,7 +375,8 @@ mod tests {
     }
 
     fn judged(key: KeyText, wanted: (&str, &str), now: i64) -> Result<Identity, &'static str> {
-        let ask = Ask { namespaces: namespaces(wanted.0), scope: scope(wanted.1) };
+        let ask =
+            Ask { namespaces: namespaces(wanted.0), scope: scope(wanted.1), own_namespace: false };
         let admitted = gate().admit(&key, &ask, at(now));
         admitted.map(|admission| admission.identity().clone()).map_err(|denial| denial.reason())
     }
@@ -362,7 +433,7 @@ mod tests {
 
     #[test]
     fn a_key_is_named_only_once_its_signature_held() {
-        let ask = || Ask { namespaces: Wanted::Unsaid, scope: Wanted::Any };
+        let ask = || Ask { namespaces: Wanted::Unsaid, own_namespace: false, scope: Wanted::Any };
         let denied = |key: KeyText, now| gate().admit(&key, &ask(), at(now)).unwrap_err().id();
         let id = Some("0123456789abcdef".parse().unwrap());
         assert_eq!(denied(sealed(claims("a", "*"), 1), NOW), id);
@@ -391,7 +462,11 @@ mod tests {
 
     #[test]
     fn nobody_passes_as_everybody_only_in_what_was_asked_for() {
-        let ask = |wanted| Ask { namespaces: namespaces(wanted), scope: Wanted::Unsaid };
+        let ask = |wanted| Ask {
+            namespaces: namespaces(wanted),
+            own_namespace: false,
+            scope: Wanted::Unsaid,
+        };
         let told = |wanted| {
             Admission::without_key(&ask(wanted)).map(|admission| {
                 assert_eq!(admission.id(), None);

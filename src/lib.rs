@@ -13,6 +13,7 @@
 //! issue                           one act: draw, sign, check, remember
 //! store config                    what is kept
 //! files                           modes, owners, bounded reads, whole writes
+//! rpc                             which calls does this body hold?
 //! gate                            may this request pass?
 //! verify                          may this key do this, now?
 //! ledger                          what was handed out, and what was done
@@ -69,6 +70,7 @@ pub mod ledger;
 pub mod namespace;
 pub mod policy;
 pub mod revocations;
+pub mod rpc;
 pub mod scope;
 pub mod server;
 pub mod signing;

@@ -60,7 +60,7 @@ impl Verifier {
         self.policy
             .permit_use(claims.iat, claims.exp, &claims.namespace)
             .map_err(Refusal::Policy)?;
-        Ok(VerifiedKey { claims: key.into_claims() })
+        Ok(VerifiedKey { key })
     }
 
     fn check_standing(&self, kid: Kid, iat: UnixTime, now: UnixTime) -> Result<(), Refusal> {
@@ -90,13 +90,29 @@ impl Verifier {
 /// A key that holds: signed, trusted, in time, not revoked, and as policy asks.
 #[derive(Clone, Debug)]
 pub struct VerifiedKey {
-    claims: Claims,
+    key: SignedKey,
 }
 
 impl VerifiedKey {
     /// What it says.
     pub fn claims(&self) -> &Claims {
-        &self.claims
+        self.key.claims()
+    }
+
+    /// The key, of which this may not hold for ever.
+    pub fn into_signed(self) -> SignedKey {
+        self.key
+    }
+
+    /// When it ends, if nothing else is decided before: it, or the server key that signed it.
+    pub fn ends(&self, ring: &KeyRing) -> Option<UnixTime> {
+        let retires = match ring.find(self.key.kid()).map(|server_key| server_key.standing) {
+            Some(Standing::Retired { until, .. }) => Some(until),
+            Some(Standing::Dead { .. } | Standing::Published | Standing::Signing { .. }) | None => {
+                None
+            }
+        };
+        self.claims().exp.into_iter().chain(retires).min()
     }
 
     /// Step 10: it opens these namespaces and allows these operations. What is not asked for is
@@ -106,19 +122,19 @@ impl VerifiedKey {
         namespaces: Option<&Namespaces>,
         scope: Option<&Scope>,
     ) -> Result<Grant, Refusal> {
-        if let Some(required) = namespaces.filter(|asked| !self.claims.namespace.cover(asked)) {
+        if let Some(required) = namespaces.filter(|asked| !self.claims().namespace.cover(asked)) {
             return Err(Refusal::WrongNamespace {
                 required: required.clone(),
-                opens: self.claims.namespace.clone(),
+                opens: self.claims().namespace.clone(),
             });
         }
-        if let Some(required) = scope.filter(|asked| !self.claims.scope.covers(asked)) {
+        if let Some(required) = scope.filter(|asked| !self.claims().scope.covers(asked)) {
             return Err(Refusal::WrongScope {
                 required: required.clone(),
-                allows: self.claims.scope.clone(),
+                allows: self.claims().scope.clone(),
             });
         }
-        Ok(Grant { id: self.claims.jti })
+        Ok(Grant { id: self.claims().jti })
     }
 }
 

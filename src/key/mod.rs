@@ -195,11 +195,6 @@ impl SignedKey {
     pub fn claims(&self) -> &Claims {
         &self.claims
     }
-
-    /// What it says, taken out.
-    pub fn into_claims(self) -> Claims {
-        self.claims
-    }
 }
 
 /// A key just written.

@@ -17,6 +17,7 @@ use crate::{
 pub(super) struct Policy {
     namespaces: Vec<Namespaces>,
     any_namespace: bool,
+    own_namespace: bool,
     scope: Vec<ScopeWord>,
     any_scope: bool,
 }
@@ -75,6 +76,7 @@ impl Policy {
     pub(super) fn ask(self, headers: &HeaderMap) -> Ask {
         Ask {
             namespaces: self.wanted_namespaces(headers),
+            own_namespace: self.own_namespace,
             scope: match Scope::of(self.scope) {
                 Scope::Every if self.any_scope => Wanted::Any,
                 Scope::Every => Wanted::Unsaid,

@@ -1,0 +1,624 @@
+//! JSON-RPC 2.0 and MCP: which calls a body holds, and what each of them asks of the key. A body is
+//! judged as a whole, and only if every reader reads the same in it.
+
+use std::{borrow::Cow, fmt};
+
+use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+
+use crate::{
+    gate::{Ask, Wanted},
+    namespace::Namespaces,
+    scope::{Scope, ScopeWord},
+};
+
+/// By which door a body came.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Door {
+    /// MCP, where clients answer calls of the server too.
+    Mcp,
+    /// JSON-RPC and nothing else.
+    Rpc,
+}
+
+/// Why a body is not passed on.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum NotCalls {
+    /// It is not JSON (-32700).
+    NotJson,
+    /// Its parameters are no object, or name a namespace that is none (-32602).
+    NotParameters,
+    /// It is JSON, and no request as JSON-RPC 2.0 has them, nested deeper than 128 levels, or one
+    /// that another reader could take for something else (-32600).
+    NotRequests,
+}
+
+/// What a body asks for.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Calls {
+    calls: Vec<Call>,
+    /// Of a single call.
+    id: Option<Id>,
+}
+
+/// How a client names a call, where that can be said again without harm.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Id {
+    /// A whole number.
+    Number(i64),
+    /// 1 to 64 letters, digits and `.`, `_`, `:`, `-`.
+    Text(String),
+}
+
+/// A call, as far as it matters to a key.
+#[derive(Clone, Debug, Eq, PartialEq)]
+struct Call {
+    /// The namespaces that its parameters name.
+    namespaces: Vec<Namespaces>,
+    operation: Operation,
+}
+
+/// What a call does.
+#[derive(Clone, Debug, Eq, PartialEq)]
+enum Operation {
+    /// What every client has to do, whatever its key allows.
+    Free,
+    /// This.
+    Named(ScopeWord),
+    /// Something whose name is no word of a scope.
+    Other,
+}
+
+/// Reads the calls of a body.
+pub fn calls(body: &[u8], door: Door) -> Result<Calls, NotCalls> {
+    let mut reader = serde_json::Deserializer::from_slice(body);
+    reader.disable_recursion_limit();
+    let value = Reader { levels: DEPTH }.deserialize(&mut reader).map_err(|error| {
+        match error.classify() {
+            serde_json::error::Category::Data => NotCalls::NotRequests,
+            serde_json::error::Category::Eof
+            | serde_json::error::Category::Io
+            | serde_json::error::Category::Syntax => NotCalls::NotJson,
+        }
+    })?;
+    reader.end().map_err(|_| NotCalls::NotJson)?;
+    match value {
+        Value::Object(members) => {
+            let id = members.get("id").and_then(Id::of);
+            Ok(Calls { calls: vec![call(&members, door)?], id })
+        }
+        Value::Array(batch) if (1..=BATCH).contains(&batch.len()) => {
+            let one = |value: &Value<'_>| match value {
+                Value::Object(members) => call(members, door),
+                Value::Array(_) | Value::Number(_) | Value::Text(_) | Value::Other => {
+                    Err(NotCalls::NotRequests)
+                }
+            };
+            Ok(Calls { calls: batch.iter().map(one).collect::<Result<_, _>>()?, id: None })
+        }
+        Value::Array(_) | Value::Number(_) | Value::Text(_) | Value::Other => {
+            Err(NotCalls::NotRequests)
+        }
+    }
+}
+
+impl Calls {
+    /// What all of these calls ask of the key, beside what the request names elsewhere.
+    pub fn ask(&self, elsewhere: &Wanted<Namespaces>) -> Ask {
+        let all = Ask { namespaces: Wanted::Any, own_namespace: false, scope: Wanted::Any };
+        self.calls.iter().fold(all, |all, call| Ask {
+            namespaces: all.namespaces.and(call.namespaces(elsewhere), both_namespaces),
+            scope: all.scope.and(call.scope(), both_scopes),
+            ..all
+        })
+    }
+
+    /// How the client names its call, if it is one.
+    pub fn id(&self) -> Option<&Id> {
+        self.id.as_ref()
+    }
+}
+
+impl Call {
+    fn namespaces(&self, elsewhere: &Wanted<Namespaces>) -> Wanted<Namespaces> {
+        let named = self.namespaces.iter().cloned().map(Wanted::These);
+        // A call that names one has said enough; one that need not name any has too.
+        let elsewhere = match elsewhere {
+            Wanted::Unsaid if self.operation == Operation::Free || !self.namespaces.is_empty() => {
+                Wanted::Any
+            }
+            elsewhere => elsewhere.clone(),
+        };
+        named.fold(elsewhere, |all, one| all.and(one, both_namespaces))
+    }
+
+    fn scope(&self) -> Wanted<Scope> {
+        match &self.operation {
+            Operation::Free => Wanted::Any,
+            Operation::Named(word) => Wanted::These(Scope::of(vec![word.clone()])),
+            Operation::Other => Wanted::Unsaid,
+        }
+    }
+}
+
+fn both_namespaces(one: Namespaces, other: Namespaces) -> Wanted<Namespaces> {
+    if one == Namespaces::All || other == Namespaces::All {
+        return Wanted::These(Namespaces::All);
+    }
+    // More than any key can name are asked of a key for all.
+    Namespaces::union(vec![one, other]).map_or(Wanted::These(Namespaces::All), Wanted::These)
+}
+
+fn both_scopes(one: Scope, other: Scope) -> Wanted<Scope> {
+    match (one, other) {
+        (Scope::Only(mut words), Scope::Only(more)) => {
+            words.extend(more);
+            Wanted::These(Scope::of(words))
+        }
+        (Scope::Every, _) | (_, Scope::Every) => Wanted::Unsaid,
+    }
+}
+
+impl Id {
+    fn of(value: &Value<'_>) -> Option<Self> {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "._:-".contains(c);
+        match value {
+            Value::Number(Some(number)) => Some(Self::Number(*number)),
+            Value::Text(text) if (1..=64).contains(&text.len()) && text.chars().all(plain) => {
+                Some(Self::Text(text.clone().into_owned()))
+            }
+            Value::Array(_) | Value::Object(_) | Value::Other => None,
+            Value::Number(None) | Value::Text(_) => None,
+        }
+    }
+}
+
+/// Reads one call.
+fn call(members: &Members<'_>, door: Door) -> Result<Call, NotCalls> {
+    check_names(members)?;
+    let version = members.get("jsonrpc").and_then(Value::text);
+    let nameless = matches!(members.get("id"), Some(Value::Array(_) | Value::Object(_)));
+    if version != Some("2.0") || nameless {
+        return Err(NotCalls::NotRequests);
+    }
+    let method = match members.get("method") {
+        Some(Value::Text(method)) => method,
+        // An answer to a call of the server: it does nothing by itself.
+        None if door == Door::Mcp && is_answer(members) => {
+            return Ok(Call { namespaces: vec![], operation: Operation::Free });
+        }
+        Some(_) | None => return Err(NotCalls::NotRequests),
+    };
+    let mut namespaces = vec![];
+    let parameters = match members.get("params") {
+        Some(Value::Object(parameters)) => Some(parameters),
+        None => None,
+        Some(_) => return Err(NotCalls::NotParameters),
+    };
+    if let Some(parameters) = parameters {
+        check_names(parameters)?;
+        namespaces.extend(named(parameters)?);
+    }
+    let calls_tool = method == "tools/call";
+    // Others may be read as `tools/call`, or take arguments in the same way.
+    match parameters.and_then(|parameters| parameters.get("arguments")) {
+        Some(Value::Object(arguments)) => {
+            check_names(arguments)?;
+            namespaces.extend(named(arguments)?);
+        }
+        Some(_) if calls_tool => return Err(NotCalls::NotParameters),
+        Some(_) | None => {}
+    }
+    let operation = if calls_tool {
+        let tool = parameters.and_then(|parameters| parameters.get("name")).and_then(Value::text);
+        word(&format!("tools.{}", tool.ok_or(NotCalls::NotParameters)?))
+    } else if is_free(method) {
+        Operation::Free
+    } else if folded(method) == "tools/call" {
+        return Err(NotCalls::NotRequests);
+    } else {
+        word(method)
+    };
+    Ok(Call { namespaces, operation })
+}
+
+/// What every client of MCP has to do.
+fn is_free(method: &str) -> bool {
+    matches!(method, "initialize" | "ping" | "logging/setLevel")
+        || method.starts_with("notifications/")
+        || method.ends_with("/list")
+}
+
+fn word(text: &str) -> Operation {
+    match text.parse::<ScopeWord>() {
+        Ok(word) if !text.ends_with('*') => Operation::Named(word),
+        Ok(_) | Err(_) => Operation::Other,
+    }
+}
+
+fn is_answer(members: &Members<'_>) -> bool {
+    let has = |name| members.get(name).is_some();
+    has("id") && has("result") != has("error") && !has("params")
+}
+
+/// The namespace that parameters name, if they do.
+fn named(parameters: &Members<'_>) -> Result<Option<Namespaces>, NotCalls> {
+    match parameters.get("namespace") {
+        None => Ok(None),
+        Some(Value::Text(name)) => {
+            Namespaces::word(name).map(Some).map_err(|_| NotCalls::NotParameters)
+        }
+        Some(_) => Err(NotCalls::NotParameters),
+    }
+}
+
+/// Refuses what a laxer reader would take for one of the members that we judge by.
+fn check_names(members: &Members<'_>) -> Result<(), NotCalls> {
+    const JUDGED: [&str; 7] =
+        ["jsonrpc", "id", "method", "params", "name", "arguments", "namespace"];
+    let alike = |name: &str| !JUDGED.contains(&name) && JUDGED.contains(&folded(name).as_str());
+    if members.0.iter().any(|(name, _)| alike(name)) { Err(NotCalls::NotRequests) } else { Ok(()) }
+}
+
+/// A text without the difference between upper and lower case: `ſ` is `s`.
+fn folded(text: &str) -> String {
+    text.to_uppercase().to_lowercase()
+}
+
+/// A value, as far as it matters.
+#[derive(Debug, Eq, PartialEq)]
+enum Value<'b> {
+    Array(Vec<Value<'b>>),
+    /// A number: which one, if it is a whole one.
+    Number(Option<i64>),
+    Object(Members<'b>),
+    Text(Cow<'b, str>),
+    /// A truth value or null.
+    Other,
+}
+
+impl Value<'_> {
+    fn text(&self) -> Option<&str> {
+        match self {
+            Value::Text(text) => Some(text),
+            Value::Array(_) | Value::Number(_) | Value::Object(_) | Value::Other => None,
+        }
+    }
+}
+
+/// The members of an object by name, each once.
+#[derive(Debug, Eq, PartialEq)]
+struct Members<'b>(Vec<(Cow<'b, str>, Value<'b>)>);
+
+impl<'b> Members<'b> {
+    fn of(mut members: Vec<(Cow<'b, str>, Value<'b>)>) -> Option<Self> {
+        members.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+        members.is_sorted_by(|(one, _), (other, _)| one != other).then_some(Self(members))
+    }
+
+    fn get(&self, name: &str) -> Option<&Value<'b>> {
+        let found = self.0.binary_search_by(|(found, _)| (**found).cmp(name)).ok()?;
+        Some(&self.0[found].1)
+    }
+}
+
+/// Reads a value, and refuses a member that stands twice in one object, at every depth: which of
+/// them counts is up to the reader (RFC 8259 section 4).
+struct Reader {
+    /// How many levels of arrays and objects may still follow.
+    levels: usize,
+}
+
+impl Reader {
+    fn below<E: serde::de::Error>(self) -> Result<Self, E> {
+        let levels = self.levels.checked_sub(1).ok_or_else(|| E::custom("too deep"))?;
+        Ok(Self { levels })
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Reader {
+    type Value = Value<'de>;
+
+    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<Value<'de>, D::Error> {
+        reader.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Reader {
+    type Value = Value<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Value<'de>, E> {
+        Ok(Value::Text(Cow::Borrowed(text)))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Value<'de>, E> {
+        Ok(Value::Text(Cow::Owned(text.to_owned())))
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Value<'de>, E> {
+        Ok(Value::Other)
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<Value<'de>, E> {
+        Ok(Value::Number(Some(number)))
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Value<'de>, E> {
+        Ok(Value::Number(number.try_into().ok()))
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Value<'de>, E> {
+        Ok(Value::Number(None))
+    }
+
+    fn visit_unit<E>(self) -> Result<Value<'de>, E> {
+        Ok(Value::Other)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Value<'de>, A::Error> {
+        let Self { levels } = self.below()?;
+        let mut values = vec![];
+        while let Some(value) = elements.next_element_seed(Self { levels })? {
+            values.push(value);
+        }
+        Ok(Value::Array(values))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value<'de>, A::Error> {
+        let Self { levels } = self.below()?;
+        let mut members = vec![];
+        while let Some(name) = entries.next_key_seed(Name)? {
+            members.push((name, entries.next_value_seed(Self { levels })?));
+        }
+        let members = Members::of(members).ok_or_else(|| A::Error::custom("a member twice"))?;
+        Ok(Value::Object(members))
+    }
+}
+
+/// Reads the name of a member, without a copy where nothing in it is escaped.
+struct Name;
+
+impl<'de> DeserializeSeed<'de> for Name {
+    type Value = Cow<'de, str>;
+
+    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<Cow<'de, str>, D::Error> {
+        reader.deserialize_str(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Name {
+    type Value = Cow<'de, str>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a name")
+    }
+
+    fn visit_borrowed_str<E>(self, name: &'de str) -> Result<Cow<'de, str>, E> {
+        Ok(Cow::Borrowed(name))
+    }
+
+    fn visit_str<E>(self, name: &str) -> Result<Cow<'de, str>, E> {
+        Ok(Cow::Owned(name.to_owned()))
+    }
+}
+
+/// How deep a body may be nested.
+const DEPTH: usize = 128;
+
+/// How many calls a batch may have.
+const BATCH: usize = 100;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(ask: &Ask) -> String {
+        fn word<T>(wanted: &Wanted<T>, told: impl Fn(&T) -> String) -> String {
+            match wanted {
+                Wanted::Any => "any".to_owned(),
+                Wanted::Unclear => "unclear".to_owned(),
+                Wanted::Unsaid => "unsaid".to_owned(),
+                Wanted::These(words) => told(words),
+            }
+        }
+        let namespaces = word(&ask.namespaces, ToString::to_string);
+        format!("{namespaces}; {}", word(&ask.scope, Scope::told))
+    }
+
+    fn asked(body: &str, door: Door) -> Result<String, NotCalls> {
+        calls(body.as_bytes(), door).map(|calls| told(&calls.ask(&Wanted::Unsaid)))
+    }
+
+    /// A body: the namespaces and operations that it asks for.
+    #[track_caller]
+    fn asks(body: &str, expected: &str) {
+        for door in [Door::Mcp, Door::Rpc] {
+            assert_eq!(asked(body, door).as_deref(), Ok(expected), "{body}");
+        }
+    }
+
+    #[track_caller]
+    fn refused(body: &str, expected: NotCalls) {
+        for door in [Door::Mcp, Door::Rpc] {
+            assert_eq!(asked(body, door), Err(expected), "{body}");
+        }
+    }
+
+    /// A call of a method with the members of its parameters.
+    fn of(method: &str, members: &str) -> String {
+        format!(r#"{{"jsonrpc":"2.0","method":"{method}","params":{{{members}}},"id":1}}"#)
+    }
+
+    #[test]
+    fn a_call_asks_for_its_namespace_and_its_method() {
+        asks(&of("sandbox.start", r#""namespace":"a""#), "a; sandbox.start");
+        asks(&of("sandbox.start", r#""namespace":"*""#), "*; sandbox.start");
+        asks(&of("sandbox.start", ""), "unsaid; sandbox.start");
+        asks(r#"{"jsonrpc":"2.0","method":"x"}"#, "unsaid; x");
+        asks(&of("x", r#""namespace":"\u0061""#), "a; x");
+        asks(&of("a method", r#""namespace":"a""#), "a; unsaid");
+        asks(&of("x.*", r#""namespace":"a""#), "a; unsaid");
+        asks(&of("*", r#""namespace":"a""#), "a; unsaid");
+    }
+
+    #[test]
+    fn a_tool_is_an_operation_and_its_arguments_name_a_namespace() {
+        let tool = |rest: &str| of("tools/call", &format!(r#""name":"stop"{rest}"#));
+        asks(&tool(r#","arguments":{"namespace":"a"}"#), "a; tools.stop");
+        asks(&tool(r#","arguments":{"namespace":"a"},"namespace":"b""#), "a b; tools.stop");
+        asks(&tool(r#","arguments":{}"#), "unsaid; tools.stop");
+        asks(&tool(""), "unsaid; tools.stop");
+        refused(&tool(r#","arguments":[]"#), NotCalls::NotParameters);
+        refused(&tool(r#","arguments":null"#), NotCalls::NotParameters);
+        refused(&of("tools/call", ""), NotCalls::NotParameters);
+        refused(&of("tools/call", r#""name":1"#), NotCalls::NotParameters);
+        refused(r#"{"jsonrpc":"2.0","method":"tools/call"}"#, NotCalls::NotParameters);
+        refused(&of("Tools/Call", r#""name":"stop","namespace":"a""#), NotCalls::NotRequests);
+        asks(&of("prompts/get", r#""name":"x","arguments":{"namespace":"b"}"#), "b; prompts/get");
+        asks(&of("x", r#""arguments":[]"#), "unsaid; x");
+    }
+
+    #[test]
+    fn what_every_client_does_needs_a_key_only() {
+        for method in
+            ["initialize", "ping", "notifications/initialized", "tools/list", "logging/setLevel"]
+        {
+            asks(&of(method, ""), "any; any");
+            asks(&of(method, r#""namespace":"a""#), "a; any");
+        }
+        asks(&of("initialized", ""), "unsaid; initialized");
+        asks(&of("list", ""), "unsaid; list");
+    }
+
+    #[test]
+    fn an_answer_is_for_mcp_alone() {
+        for answer in
+            [r#"{"jsonrpc":"2.0","id":1,"result":{}}"#, r#"{"jsonrpc":"2.0","id":"x","error":{}}"#]
+        {
+            assert_eq!(asked(answer, Door::Mcp).as_deref(), Ok("any; any"));
+            assert_eq!(asked(answer, Door::Rpc), Err(NotCalls::NotRequests));
+        }
+        refused(r#"{"jsonrpc":"2.0","result":{}}"#, NotCalls::NotRequests);
+        refused(r#"{"jsonrpc":"2.0","id":1}"#, NotCalls::NotRequests);
+        refused(r#"{"jsonrpc":"2.0","id":1,"result":1,"error":1}"#, NotCalls::NotRequests);
+    }
+
+    #[test]
+    fn a_batch_asks_for_all_of_its_calls() {
+        let batch = |calls: &[String]| format!("[{}]", calls.join(","));
+        let [a, b] = ["a", "b"].map(|name| of("x", &format!(r#""namespace":"{name}""#)));
+        asks(&batch(&[a.clone(), b.clone()]), "a b; x");
+        asks(&batch(&[a.clone(), of("ping", "")]), "a; x");
+        asks(&batch(&[a.clone(), of("y", "")]), "unsaid; x y");
+        asks(&batch(&[a.clone(), of("a method", r#""namespace":"*""#)]), "*; unsaid");
+        asks(&batch(&vec![a.clone(); 100]), "a; x");
+        refused(&batch(&vec![a.clone(); 101]), NotCalls::NotRequests);
+        refused("[]", NotCalls::NotRequests);
+        refused(&format!("[[{a}]]"), NotCalls::NotRequests);
+        refused(&format!("[{a},1]"), NotCalls::NotRequests);
+        let many: Vec<_> = (0..33).map(|n| of("x", &format!(r#""namespace":"n{n}""#))).collect();
+        asks(&batch(&many), "*; x");
+        assert!(asked(&batch(&many[..32]), Door::Rpc).unwrap().starts_with("n0 n1 "));
+    }
+
+    #[test]
+    fn the_head_of_a_request_can_only_narrow() {
+        let asks = |body: &str, elsewhere: &str, expected: &str| {
+            let elsewhere = match elsewhere {
+                "unclear" => Wanted::Unclear,
+                names => Wanted::These(names.parse().unwrap()),
+            };
+            let calls = calls(body.as_bytes(), Door::Rpc).unwrap();
+            assert_eq!(told(&calls.ask(&elsewhere)), expected);
+        };
+        asks(&of("x", r#""namespace":"a""#), "b", "a b; x");
+        asks(&of("x", r#""namespace":"a""#), "*", "*; x");
+        asks(&of("x", ""), "b", "b; x");
+        asks(&of("ping", ""), "b", "b; any");
+        asks(&of("ping", ""), "unclear", "unclear; any");
+    }
+
+    #[test]
+    fn what_two_readers_read_differently_is_refused() {
+        for body in [
+            r#"{"jsonrpc":"2.0","method":"x","method":"x"}"#,
+            r#"{"jsonrpc":"2.0","method":"x","m\u0065thod":"x"}"#,
+            r#"{"jsonrpc":"2.0","Method":"x"}"#,
+            r#"{"jsonrpc":"2.0","method":"x","METHOD":"y"}"#,
+            r#"{"jsonrpc":"2.0","method":"x","Params":{}}"#,
+        ] {
+            refused(body, NotCalls::NotRequests);
+        }
+        for members in [
+            r#""namespace":"a","namespace":"a""#,
+            r#""a":{"b":[{"c":1,"c":1}]}"#,
+            r#""namespace":"a","Namespace":"b""#,
+            r#""nameſpace":"b""#,
+            r#""name\u017fpace":"b""#,
+            r#""arguments":{"NAMESPACE":"b"}"#,
+            r#""Arguments":{}"#,
+        ] {
+            refused(&of("x", members), NotCalls::NotRequests);
+        }
+        asks(&of("x", r#""namespaces":"b","name_space":1,"data":{"Namespace":"b"}"#), "unsaid; x");
+    }
+
+    #[test]
+    fn what_is_no_call_is_told_apart() {
+        let deep = |levels: usize| {
+            of("x", &format!(r#""a":{}{}"#, "[".repeat(levels), "]".repeat(levels)))
+        };
+        asks(&deep(126), "unsaid; x");
+        refused(&deep(127), NotCalls::NotRequests);
+        refused(&of("x", &format!(r#""a":{}"#, "[".repeat(10_000))), NotCalls::NotRequests);
+        for body in [
+            "",
+            "{",
+            "\u{feff}{}",
+            "{}{}",
+            r#"{"jsonrpc":"2.0","method":"x"} x"#,
+            r#"{"a":"\ud800"}"#,
+            "{\"a\":\"\n\"}",
+            "{a:1}",
+        ] {
+            refused(body, NotCalls::NotJson);
+        }
+        assert_eq!(calls(b"{\"a\":\"\xff\"}", Door::Rpc), Err(NotCalls::NotJson));
+        for body in [
+            "1",
+            "null",
+            "{}",
+            r#"{"method":"x"}"#,
+            r#"{"jsonrpc":2.0,"method":"x"}"#,
+            r#"{"jsonrpc":"1.0","method":"x"}"#,
+            r#"{"jsonrpc":"2.0","method":1}"#,
+            r#"{"jsonrpc":"2.0","method":"x","id":{}}"#,
+            r#"{"jsonrpc":"2.0","method":"x","id":[]}"#,
+        ] {
+            refused(body, NotCalls::NotRequests);
+        }
+        for params in ["[]", "null", "1", r#""a""#] {
+            let body = format!(r#"{{"jsonrpc":"2.0","method":"x","params":{params}}}"#);
+            refused(&body, NotCalls::NotParameters);
+        }
+        for name in [r#""""#, r#""a b""#, r#""-a""#, "1", "null", r#"["a"]"#] {
+            refused(&of("x", &format!(r#""namespace":{name}"#)), NotCalls::NotParameters);
+        }
+    }
+
+    #[test]
+    fn an_id_is_said_again_only_if_it_is_harmless() {
+        let id = |id: &str| {
+            let body = format!(r#"{{"jsonrpc":"2.0","method":"x","id":{id}}}"#);
+            calls(body.as_bytes(), Door::Rpc).unwrap().id().cloned()
+        };
+        assert_eq!(id("7"), Some(Id::Number(7)));
+        assert_eq!(id(r#""a-1""#), Some(Id::Text("a-1".to_owned())));
+        for harmful in ["null", "1.5", "18446744073709551615", r#""""#, r#""a b""#, r#""<""#] {
+            assert_eq!(id(harmful), None, "{harmful}");
+        }
+    }
+}

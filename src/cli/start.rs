@@ -11,8 +11,10 @@ use serde::Serialize;
 use super::{
     console::{Console, Synced, Tone, object},
     server_key::{self, reset},
+    usage::word,
 };
 use crate::{
+    config::{Config, Upstream},
     error::{Error, Exit},
     files::{self, Home},
     keyring::KeyRing,
@@ -21,7 +23,7 @@ use crate::{
     world::{self, Detached},
 };
 
-/// Enforce keys: answer front ends that ask whether a request may pass
+/// Enforce keys: answer front ends that ask whether a request may pass, or pass it on itself
 #[derive(clap::Args)]
 #[command(before_help = EXAMPLES, after_help = NOTE)]
 pub(super) struct Args {
@@ -31,6 +33,9 @@ pub(super) struct Args {
     /// Listen on this port; 0 is any that is free [default: 5555, or `port` in config.toml]
     #[arg(long, value_name = "P")]
     port: Option<u16>,
+    /// Stand before this service, and pass on what may pass: http://HOST:PORT
+    #[arg(long, value_name = "URL", value_parser = word::<Upstream>)]
+    upstream: Option<Upstream>,
     /// Require no keys: for those who develop on this machine alone
     #[arg(long)]
     dev: bool,
@@ -62,7 +67,8 @@ pub(super) fn run(
             return reset_running(&args, &home, console);
         }
     }
-    let config = server::configured(&home)?;
+    let mut config = Config::load(&home.config_file())?;
+    config.server.upstream = args.upstream.clone().or(config.server.upstream);
     let shown = if args.reset_key { ask(&home, console)? } else { None };
     if args.detach {
         return detach(words, console);
@@ -107,7 +113,8 @@ pub(super) fn run(
 /// A server runs: it follows a reset at once.
 fn reset_running(args: &Args, home: &Home, console: &mut Console<'_, '_>) -> Result<Exit, Error> {
     let shown = ask(home, console)?;
-    if args.host.is_some() || args.port.is_some() || args.dev || args.detach {
+    let others = args.host.is_some() || args.port.is_some() || args.upstream.is_some();
+    if others || args.dev || args.detach {
         console.remark(&["a server runs already: only `--reset-key` counts".to_owned()])?;
     }
     let (ring, seq) = reset::reset(home, shown, console)?;
@@ -185,11 +192,8 @@ fn tell(
     if console.json() || args.detached {
         console.answer(&object("msb.start/1", started))?;
     }
-    let keys = if args.dev {
-        console.paint_remark(Tone::Bad, "KEYS ARE NOT REQUIRED")
-    } else {
-        "keys are required".to_owned()
-    };
+    let keys = keys(args.dev, started.upstream.as_deref());
+    let keys = if args.dev { console.paint_remark(Tone::Bad, &keys) } else { keys };
     let address = started.address.as_deref().unwrap_or_default();
     console.remark(&[format!("msb listens on http://{address}; {keys}")])?;
     if !loopback {
@@ -216,6 +220,7 @@ fn was_used(home: &Home) -> bool {
 struct Started {
     address: Option<String>,
     pid: Option<u32>,
+    upstream: Option<String>,
     auth: Option<&'static str>,
     dev: Option<bool>,
     reset: bool,
@@ -228,6 +233,7 @@ impl Started {
         Self {
             address: Some(address.to_string()),
             pid: Some(std::process::id()),
+            upstream: bound.upstream().map(ToString::to_string),
             auth: Some(auth(args.dev)),
             dev: Some(args.dev),
             reset: ring.is_some(),
@@ -244,6 +250,7 @@ impl Started {
         Self {
             address: report.map(|report| report.address.clone()),
             pid: report.map(|report| report.pid),
+            upstream: report.and_then(|report| report.upstream.clone()),
             auth: report.map(|report| auth(report.dev)),
             dev: report.map(|report| report.dev),
             reset: true,
@@ -257,13 +264,22 @@ pub(super) fn auth(dev: bool) -> &'static str {
     if dev { "none" } else { "required" }
 }
 
+/// The same in words, with what the server stands before.
+pub(super) fn keys(dev: bool, upstream: Option<&str>) -> String {
+    let keys = if dev { "KEYS ARE NOT REQUIRED" } else { "keys are required" };
+    let before = upstream.map_or(String::new(), |upstream| format!(", in front of {upstream}"));
+    format!("{keys}{before}")
+}
+
 const NOTE: &str = "\
     Front ends (nginx, Caddy, HAProxy, Envoy, Traefik) ask /auth or /ext-authz; it answers 200, \
-    401, 403, or 503 when it cannot decide.";
+    401, 403, or 503 when it cannot decide. With --upstream it is the front end itself: it judges \
+    what /api/v1/rpc and /mcp call, and passes on what may pass.";
 
 const EXAMPLES: &str = "\
 Examples:
   msb server start
   msb server start --detach
+  msb server start --upstream http://127.0.0.1:5556
   msb server start --reset-key
   curl -i \"http://127.0.0.1:5555/auth?namespace=team-alpha\" -H \"Authorization: Bearer $MSB_API_KEY\"";

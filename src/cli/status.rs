@@ -213,6 +213,7 @@ struct Server {
     running: bool,
     address: Option<String>,
     pid: Option<u32>,
+    upstream: Option<String>,
     auth: &'static str,
     dev: bool,
     since: Option<String>,
@@ -221,7 +222,15 @@ struct Server {
 impl Default for Server {
     fn default() -> Self {
         let auth = start::auth(false);
-        Self { running: false, address: None, pid: None, auth, dev: false, since: None }
+        Self {
+            running: false,
+            address: None,
+            pid: None,
+            upstream: None,
+            auth,
+            dev: false,
+            since: None,
+        }
     }
 }
 
@@ -261,6 +270,7 @@ impl Server {
             running: true,
             address: Some(report.address),
             pid: Some(report.pid),
+            upstream: report.upstream,
             auth: start::auth(report.dev),
             dev: report.dev,
             since: Some(report.since),
@@ -268,7 +278,7 @@ impl Server {
     }
 
     fn described(&self) -> String {
-        let keys = if self.dev { "KEYS ARE NOT REQUIRED" } else { "keys are required" };
+        let keys = start::keys(self.dev, self.upstream.as_deref());
         match (&self.address, self.pid, &self.since) {
             (Some(address), Some(pid), Some(since)) => {
                 format!("on http://{address} since {since} (pid {pid}); {keys}")

@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    net::{IpAddr, Ipv6Addr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     str::FromStr,
 };
 
@@ -68,6 +68,20 @@ pub struct Upstream {
     pub host: Host,
     /// On which port, from 1.
     pub port: u16,
+}
+
+impl Upstream {
+    /// Whether this is the address on which we listen ourselves.
+    pub fn is(&self, address: SocketAddr) -> bool {
+        let host = match &self.host {
+            Host::Address(host) => host.to_canonical(),
+            Host::Name(name) if name == "localhost" => IpAddr::V4(Ipv4Addr::LOCALHOST),
+            Host::Name(_) => return false,
+        };
+        let ours = address.ip().to_canonical();
+        let everywhere = ours.is_unspecified() && host.is_loopback();
+        self.port == address.port() && (ours == host || everywhere)
+    }
 }
 
 impl FromStr for Upstream {

@@ -28,6 +28,40 @@ impl Pattern {
         self.0.iter().any(|segment| matches!(segment, Segment::Name(named) if named == name))
     }
 
+    /// Whether this path is one of these.
+    pub fn fits(&self, path: &str) -> bool {
+        self.fits_by(path, |text, part| text == part) == Fit::Whole
+    }
+
+    /// Whether a lax reader may take this path, which does not end with `/`, for one of these: to
+    /// whom upper and lower case are one, and a last `/` is as good as none.
+    pub fn fits_laxly(&self, path: &str) -> bool {
+        self.fits_by(path, str::eq_ignore_ascii_case) != Fit::Not
+    }
+
+    fn fits_by(&self, path: &str, same: impl Fn(&str, &str) -> bool) -> Fit {
+        let Some(path) = path.strip_prefix('/') else { return Fit::Not };
+        let mut parts = path.split('/');
+        for segment in &self.0 {
+            match (segment, parts.next()) {
+                (Segment::Rest, Some(_)) => return Fit::Whole,
+                (Segment::Rest, None) => return Fit::ButForTheLastSlash,
+                (Segment::Text(text), None) if text.is_empty() => return Fit::ButForTheLastSlash,
+                (Segment::Text(text), Some(part)) if same(text, part) => {}
+                (Segment::Name(_), Some(part)) if !part.is_empty() => {}
+                (Segment::Text(_) | Segment::Name(_), Some(_) | None) => return Fit::Not,
+            }
+        }
+        if parts.next().is_none() { Fit::Whole } else { Fit::Not }
+    }
+
+    /// What stands in a path of these in the place of a name.
+    pub fn part<'p>(&self, path: &'p str, name: &PathName) -> Option<&'p str> {
+        let mut parts = path.strip_prefix('/')?.split('/').zip(&self.0);
+        let named = |segment: &Segment| matches!(segment, Segment::Name(found) if found == name);
+        parts.find_map(|(part, segment)| named(segment).then_some(part))
+    }
+
     /// How the paths of this one lie to those of another.
     pub fn lies(&self, other: &Self) -> Overlap {
         let (mut narrower, mut wider) = (false, false);
@@ -65,6 +99,15 @@ impl Pattern {
             (None, true, true) => Overlap::Crossing,
         }
     }
+}
+
+/// How a path fits a pattern.
+#[derive(Eq, PartialEq)]
+enum Fit {
+    /// With one more `/` at its end it would.
+    ButForTheLastSlash,
+    Not,
+    Whole,
 }
 
 /// How the paths of one pattern lie to those of another.
@@ -257,6 +300,37 @@ mod tests {
         check("/:a/:a", Err(NotAPattern::Twice));
         check("/:a/:A", Ok(()));
         check("/a/a", Ok(()));
+    }
+
+    #[test]
+    fn a_path_fits_segment_by_segment() {
+        let fits = |pattern: &str, path: &str, expected: bool| {
+            let pattern: Pattern = pattern.parse().unwrap();
+            assert_eq!(pattern.fits(path), expected, "{pattern} {path}");
+        };
+        for path in ["/a", "/a/"] {
+            fits(path, path, true);
+        }
+        fits("/a", "/a/", false);
+        fits("/a/", "/a", false);
+        fits("/a", "/A", false);
+        fits("/a", "/a/b", false);
+        fits("/a/:b", "/a/x", true);
+        fits("/a/:b", "/a/", false);
+        fits("/a/:b", "/a/x/y", false);
+        fits("/:a/b", "/x/b", true);
+        for path in ["/a/", "/a/x", "/a/x/y/"] {
+            fits("/a/*", path, true);
+        }
+        fits("/a/*", "/a", false);
+        fits("/*", "/", true);
+        fits("/", "/", true);
+        fits("/", "/a", false);
+        fits("/*", "*", false);
+        let pattern: Pattern = "/a/:b/:c".parse().unwrap();
+        assert!(pattern.fits_laxly("/A/x/y"));
+        assert_eq!(pattern.part("/a/x/y", &"c".parse().unwrap()), Some("y"));
+        assert_eq!(pattern.part("/a/x/y", &"d".parse().unwrap()), None);
     }
 
     #[track_caller]

@@ -33,6 +33,23 @@ pub enum Access {
     Public,
 }
 
+impl Route {
+    /// Of these routes, the one for requests with this method whose paths `fits` says are meant:
+    /// the narrowest.
+    pub fn narrowest<'r>(
+        routes: &'r [Self],
+        method: &str,
+        fits: impl Fn(&Pattern) -> bool,
+    ) -> Option<&'r Self> {
+        let fitting =
+            routes.iter().filter(|route| route.methods.include(method) && fits(&route.path));
+        fitting.reduce(|one, other| match other.path.lies(&one.path) {
+            Overlap::Narrower => other,
+            Overlap::Apart | Overlap::Crossing | Overlap::Same | Overlap::Wider => one,
+        })
+    }
+}
+
 pub(super) fn read_all(tables: Vec<Table<'_>>) -> Result<Vec<Route>, Found> {
     let mut routes: Vec<(usize, Route)> = Vec::with_capacity(tables.len());
     for table in tables {
@@ -101,6 +118,14 @@ impl Methods {
             Err(NotMethods::Twice)
         } else {
             Ok(Self::Only(methods))
+        }
+    }
+
+    /// Whether this method is one of these.
+    pub fn include(&self, word: &str) -> bool {
+        match self {
+            Self::Every => true,
+            Self::Only(these) => these.iter().any(|method| method.word() == word),
         }
     }
 

@@ -66,7 +66,6 @@ impl Error {
             Error::ManagedReset => {
                 Some("run `msb server key reset` yourself; the server follows at once".to_owned())
             }
-            Error::NoProxy => Some("take `upstream` out of config.toml".to_owned()),
             Error::Unconfirmed { why } => why.hint(),
             Error::Input(_) | Error::Output(_) | Error::System { .. } | Error::Untold { .. } => {
                 None
@@ -101,6 +100,11 @@ impl Error {
             Error::Unclear { why, .. } => Some(words::line_hint(*why).to_owned()),
             Error::Undelivered { .. } => Some("run it again: nobody has that key".to_owned()),
             Error::Usage { hint, .. } => Some(hint.clone()),
+            Error::UpstreamIsUs { .. } => Some(
+                "name the service behind it with `--upstream` or `upstream` in config.toml, or \
+                 listen on another `--port`"
+                    .to_owned(),
+            ),
             Error::UseUnknown(fault) => storage::usage_hint(fault),
         }
     }

@@ -71,9 +71,6 @@ impl fmt::Display for Error {
             }
             Error::NoHome => f.write_str("this user has no home directory"),
             Error::NoKeyGiven => f.write_str("no key was given"),
-            Error::NoProxy => {
-                f.write_str("`upstream` is set, and this version does not stand before a server")
-            }
             Error::NoServerKey { home } => write!(f, "no server key in {}", Shown(home)),
             Error::NoSuchServerKey { kid } => write!(f, "no server key `{kid}`"),
             Error::NotConfirmed => f.write_str("not confirmed"),
@@ -117,6 +114,9 @@ impl fmt::Display for Error {
                 write!(f, "{done}, but output could not be written: {}", plain(output))
             }
             Error::Usage { message, .. } => f.write_str(message),
+            Error::UpstreamIsUs { upstream } => {
+                write!(f, "the upstream {upstream} is where this server listens itself")
+            }
             Error::UseUnknown(fault) => fault.fmt(f),
         }
     }

@@ -13,7 +13,7 @@ mod words;
 use std::{io, net::SocketAddr, path::PathBuf};
 
 use crate::{
-    config::ConfigFault,
+    config::{ConfigFault, Upstream},
     files::{FileFault, Home},
     issue::IssueFault,
     key::KeyId,
@@ -25,7 +25,7 @@ use crate::{
 };
 
 pub use exit::Exit;
-pub use http::{Hearer, Told, Turned};
+pub use http::{Hearer, Told, Turned, Unreadable};
 use message::plain;
 pub use message::short;
 pub use refusal::verdict_exit;
@@ -104,8 +104,6 @@ pub enum Error {
     NoHome,
     /// No key was given to look at.
     NoKeyGiven,
-    /// A server was to stand before another, which it does not do yet.
-    NoProxy,
     /// No server key was ever made here.
     NoServerKey {
         /// Where it would be.
@@ -217,6 +215,11 @@ pub enum Error {
         /// What to do.
         hint: String,
     },
+    /// A server was to stand before itself.
+    UpstreamIsUs {
+        /// What was to lie behind it.
+        upstream: Upstream,
+    },
     /// It is not known when keys were used.
     UseUnknown(UsageFault),
 }
@@ -270,7 +273,7 @@ impl Error {
             | Error::ServerKeyPem { .. }
             | Error::SetAgain { .. }
             | Error::Unclear { .. } => Exit::BadData,
-            Error::NoHome | Error::NoProxy => Exit::Configuration,
+            Error::NoHome | Error::UpstreamIsUs { .. } => Exit::Configuration,
             Error::DevBeyondLoopback { .. } | Error::NoKeyGiven | Error::Usage { .. } => {
                 Exit::Usage
             }

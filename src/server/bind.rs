@@ -21,7 +21,7 @@ use super::{
     log::Log,
 };
 use crate::{
-    config::Config,
+    config::{Config, Upstream},
     error::Error,
     files::{self, Held, Home},
     world::Clocks,
@@ -75,16 +75,10 @@ impl Drop for Socket {
     }
 }
 
-/// What a server is configured to be; an error if this version cannot be that.
-pub fn configured(home: &Home) -> Result<Config, Error> {
-    let config = Config::load(&home.config_file())?;
-    if config.server.upstream.is_some() { Err(Error::NoProxy) } else { Ok(config) }
-}
-
 /// Takes hold of a home, then of its ports; an error if another has any of them.
 pub fn bind(plan: Plan) -> Result<Bound, Error> {
     let threads = thread::available_parallelism().map_or(1, usize::from);
-    let room = listen::room(threads);
+    let room = listen::room(threads, plan.config.server.upstream.is_some());
     let cannot = |address| move |error| Error::CannotListen { address, error };
     let handed = listenfd::ListenFd::from_env().take_tcp_listener(0);
     let handed = handed.map_err(Error::system("use the socket that a service manager opened"))?;
@@ -114,6 +108,9 @@ pub fn bind(plan: Plan) -> Result<Bound, Error> {
         None => TcpListener::bind(address).map_err(cannot(address))?,
     };
     let address = listener.local_addr().map_err(cannot(address))?;
+    if let Some(upstream) = plan.config.server.upstream.as_ref().filter(|at| at.is(address)) {
+        return Err(Error::UpstreamIsUs { upstream: upstream.clone() });
+    }
     let metrics =
         metrics.map(|address| TcpListener::bind(address).map_err(cannot(address))).transpose()?;
     // Whoever made one before is gone: we hold the home.
@@ -147,6 +144,11 @@ impl Bound {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// What it stands before, if anything.
+    pub fn upstream(&self) -> Option<&Upstream> {
+        self.plan.config.server.upstream.as_ref()
     }
 }
 

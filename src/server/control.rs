@@ -35,6 +35,8 @@ pub struct Report {
     pub pid: u32,
     /// Where it listens.
     pub address: String,
+    /// What it stands before, if anything.
+    pub upstream: Option<String>,
     /// Whether it lets requests without a key pass.
     pub dev: bool,
     /// When it began, RFC 3339.
@@ -57,6 +59,7 @@ pub struct Report {
 pub(super) struct Identity {
     pub(super) pid: u32,
     pub(super) address: String,
+    pub(super) upstream: Option<String>,
     pub(super) since: String,
     pub(super) drain: Duration,
 }
@@ -113,6 +116,7 @@ async fn answer(
     let report = Report {
         pid: identity.pid,
         address: identity.address.clone(),
+        upstream: identity.upstream.clone(),
         dev: desk.live.settings().dev,
         since: identity.since.clone(),
         seq: standing.seq,

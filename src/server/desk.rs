@@ -1,7 +1,9 @@
 //! The desk: what is answered to a request.
 
 use std::{
-    mem,
+    any::Any,
+    net::IpAddr,
+    rc::Rc,
     sync::{
         Arc, LazyLock,
         atomic::{AtomicBool, Ordering::SeqCst},
@@ -13,23 +15,30 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{
     HeaderMap, Method, Request, Response, StatusCode,
+    body::{Body, Incoming},
     header::{self, HeaderName, HeaderValue},
 };
 
 use super::{
     Settings,
+    exchange::Answered,
     guard::guard,
-    head::{Policy, credential},
+    head::Policy,
+    hop,
     live::Live,
     log::{Entry, Log},
     metrics::Metrics,
+    proxy::{Passage, admit},
+    pulse::Pulse,
+    rate::Rates,
     route::Route,
+    upstream::Upstream,
     usage::Used,
 };
 use crate::{
     config::ErrorFormat,
     error::{Hearer, Turned},
-    gate::{Admission, Credential, Denial},
+    gate::{Admission, Denial},
     signing::PublicKey,
     time::UnixTime,
 };
@@ -40,52 +49,94 @@ pub(super) struct Desk {
     pub(super) log: Arc<Log>,
     pub(super) metrics: Metrics,
     pub(super) used: Arc<Used>,
+    /// How often who asks without a key.
+    pub(super) rates: Rates,
     pub(super) clock: fn() -> UnixTime,
     /// Whether the server is about to stop.
     pub(super) draining: AtomicBool,
 }
 
-pub(super) type Answer = Response<Full<Bytes>>;
+/// Whose requests they are, as far as the connection tells.
+pub(super) struct Visit {
+    /// The other end.
+    pub(super) peer: IpAddr,
+    pub(super) pulse: Arc<Pulse>,
+    /// What lies behind us, if anything does.
+    pub(super) upstream: Option<Rc<Upstream>>,
+    /// Counts as a connection until it is dropped.
+    pub(super) open: Rc<dyn Any>,
+}
+
+impl Visit {
+    /// What counts as a connection, for whoever outlives it.
+    pub(super) fn open(&self) -> Rc<dyn Any> {
+        Rc::clone(&self.open)
+    }
+}
+
+type Answer = Response<Full<Bytes>>;
 
 /// How a request ended.
 enum Outcome {
-    /// It passes.
+    /// It passes, says whoever was asked.
     Admitted(Box<Admission>),
+    /// It was passed on.
+    Passed(Box<Passage>),
     /// It gets what anybody may have.
     Told(Answer),
     /// It gets an error.
-    Turned(Turned),
+    Turned(Turned, Hearer),
 }
 
 impl Desk {
-    /// Answers a request. Its body is never read.
-    pub(super) async fn answer<B>(&self, request: &Request<B>) -> Answer {
+    /// Answers a request.
+    pub(super) async fn answer(
+        self: &Arc<Self>,
+        request: Request<Incoming>,
+        visit: &Visit,
+    ) -> Response<Answered> {
         let began = Instant::now();
         let now = (self.clock)();
         let settings = self.live.settings();
-        let route = Route::of(request.uri().path());
-        let mut outcome = self.outcome(request, route, &settings, now).await;
-        let mut answer = match &mut outcome {
-            Outcome::Admitted(admission) => admitted(admission),
-            Outcome::Told(answer) => mem::take(answer),
-            Outcome::Turned(turned) => turned_away(turned, route, settings.error_format),
-        };
+        let route = Route::of(request.uri().path(), visit.upstream.is_some());
+        let unread = !request.body().is_end_stream();
+        let outcome = self.outcome(request, route, visit, &settings, now).await;
         let (decision, reason, id, namespace) = match &outcome {
             Outcome::Admitted(admission) => {
                 let reason = if admission.id().is_some() { "valid" } else { "dev" };
-                let namespace = admission.identity().namespace.as_str();
+                let namespace = admission.identity().namespace.clone();
                 ("allowed", reason, admission.id(), Some(namespace))
             }
+            Outcome::Passed(passage) => {
+                let reason = match &passage.answer {
+                    Err((turned, _)) => turned.reason(),
+                    Ok(_) if passage.id.is_some() => "valid",
+                    Ok(_) if passage.public => "public",
+                    Ok(_) => "dev",
+                };
+                ("allowed", reason, passage.id, Some(passage.namespace.clone()))
+            }
             Outcome::Told(_) => ("answered", "public", None, None),
-            Outcome::Turned(Turned::Denied(denial)) => {
+            Outcome::Turned(Turned::Denied(denial), _) => {
                 ("refused", denial.reason(), denial.id(), None)
             }
-            Outcome::Turned(turned) => ("refused", turned.reason(), None, None),
+            Outcome::Turned(turned, _) => ("refused", turned.reason(), None, None),
         };
-        if let Outcome::Admitted(admission) = &outcome
-            && let Some(id) = admission.id()
-        {
+        if let Some(id) = id.filter(|_| decision == "allowed") {
             self.used.note(id, now);
+        }
+        let format = settings.error_format;
+        let mut answer = match outcome {
+            Outcome::Admitted(admission) => admitted(&admission).map(Answered::Whole),
+            Outcome::Passed(passage) => match passage.answer {
+                Ok(answer) => answer,
+                Err((turned, hearer)) => turned_away(&turned, &hearer, format),
+            },
+            Outcome::Told(answer) => answer.map(Answered::Whole),
+            Outcome::Turned(turned, hearer) => turned_away(&turned, &hearer, format),
+        };
+        if matches!(answer.body(), Answered::Whole(_)) {
+            visit.pulse.answered(!unread);
         }
         if settings.dev {
             answer.headers_mut().insert(DEV, HeaderValue::from_static("keys are not required"));
@@ -94,7 +145,7 @@ impl Desk {
         let entry = Entry {
             route: route.name(),
             id,
-            namespace,
+            namespace: namespace.as_deref(),
             decision,
             reason,
             status: answer.status().as_u16(),
@@ -104,35 +155,50 @@ impl Desk {
         answer
     }
 
-    async fn outcome<B>(
-        &self,
-        request: &Request<B>,
+    async fn outcome(
+        self: &Arc<Self>,
+        request: Request<Incoming>,
         route: Route,
-        settings: &Settings,
+        visit: &Visit,
+        settings: &Arc<Settings>,
         now: UnixTime,
     ) -> Outcome {
         let headers = request.headers();
+        let hearer = match route {
+            Route::Auth | Route::ExtAuthz => Hearer::FrontEnd,
+            Route::Door(_) => Hearer::Rpc(None),
+            Route::Health | Route::Jwks | Route::None | Route::Proxied | Route::Ready => {
+                Hearer::Client
+            }
+        };
         if headers.len() > MOST_HEADERS {
-            return Outcome::Turned(Denial::Unclear { id: None }.into());
+            return Outcome::Turned(Denial::Unclear { id: None }.into(), hearer);
         }
         if settings.dev
             && let Err(turned) = guard(headers, request.uri(), settings)
         {
-            return Outcome::Turned(turned);
+            return Outcome::Turned(turned, hearer);
         }
-        let policy = match route {
-            Route::Auth => Policy::of_query(request.uri().query()),
-            Route::ExtAuthz if settings.dev => return Outcome::Turned(Turned::NotFound),
-            Route::ExtAuthz => Policy::of_headers(headers),
-            Route::None => return Outcome::Turned(Turned::NotFound),
-            Route::Health | Route::Jwks | Route::Ready => {
+        let policy = match (route, &visit.upstream) {
+            (Route::Auth, _) => Policy::of_query(request.uri().query()),
+            (Route::ExtAuthz, _) if !settings.dev => Policy::of_headers(headers),
+            (Route::Health | Route::Jwks | Route::Ready, _) => {
                 if !matches!(*request.method(), Method::GET | Method::HEAD) {
-                    return Outcome::Turned(Turned::WrongMethod);
+                    return Outcome::Turned(Turned::WrongMethod { allow: "GET, HEAD" }, hearer);
                 }
                 return match self.public(route, headers, now).await {
                     Ok(answer) => Outcome::Told(answer),
-                    Err(turned) => Outcome::Turned(turned),
+                    Err(turned) => Outcome::Turned(turned, hearer),
                 };
+            }
+            (Route::Door(_) | Route::Proxied, Some(upstream)) => {
+                return match self.pass(request, visit, upstream, settings, now).await {
+                    Ok(passage) => Outcome::Passed(Box::new(passage)),
+                    Err((turned, hearer)) => Outcome::Turned(turned, hearer),
+                };
+            }
+            (Route::Door(_) | Route::ExtAuthz | Route::None | Route::Proxied, _) => {
+                return Outcome::Turned(Turned::NotFound, hearer);
             }
         };
         let judged = match policy {
@@ -141,7 +207,7 @@ impl Desk {
         };
         match judged {
             Ok(admission) => Outcome::Admitted(Box::new(admission)),
-            Err(denial) => Outcome::Turned(denial.into()),
+            Err(denial) => Outcome::Turned(denial.into(), hearer),
         }
     }
 
@@ -152,12 +218,9 @@ impl Desk {
         settings: &Settings,
         now: UnixTime,
     ) -> Result<Admission, Denial> {
-        match credential(headers) {
-            Credential::Absent if settings.dev => Admission::without_key(&policy.ask(headers)),
-            Credential::Absent => Err(Denial::NoKey),
-            Credential::Unclear => Err(Denial::Unclear { id: None }),
-            Credential::Key(key) => self.live.gate().await?.admit(&key, &policy.ask(headers), now),
-        }
+        let bearer = self.bearer(headers, settings, now).await?;
+        let (admission, _) = admit(bearer, &policy.ask(headers, &settings.sources))?;
+        Ok(admission)
     }
 
     /// What needs no key.
@@ -181,9 +244,12 @@ impl Desk {
                 let reads = self.live.standing().fault.is_none();
                 Ok(json(StatusCode::OK, if reads { READY } else { READY_FOR_NOW }))
             }
-            Route::Auth | Route::ExtAuthz | Route::Health | Route::None => {
-                Ok(json(StatusCode::OK, HEALTHY))
-            }
+            Route::Auth
+            | Route::Door(_)
+            | Route::ExtAuthz
+            | Route::Health
+            | Route::None
+            | Route::Proxied => Ok(json(StatusCode::OK, HEALTHY)),
         }
     }
 }
@@ -214,42 +280,29 @@ fn jwks(keys: &[&PublicKey], headers: &HeaderMap) -> Answer {
 
 /// Exactly 200, nothing else, and all of the identity.
 fn admitted(admission: &Admission) -> Answer {
-    let identity = admission.identity();
     let mut answer = Response::new(Full::default());
     let headers = answer.headers_mut();
-    for (name, value) in [
-        (KEY_ID, &identity.key_id),
-        (NAMESPACE, &identity.namespace),
-        (NAMESPACES, &identity.namespaces),
-        (SCOPE, &identity.scope),
-        (SUBJECT, &identity.subject),
-        (EXPIRES, &identity.expires),
-    ] {
-        let value = HeaderValue::from_str(value).expect("our words are ASCII without controls");
-        headers.insert(name, value);
-    }
+    hop::stamp(headers, admission.identity());
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     answer
 }
 
-fn turned_away(turned: &Turned, route: Route, format: ErrorFormat) -> Answer {
+fn turned_away(turned: &Turned, hearer: &Hearer, format: ErrorFormat) -> Response<Answered> {
     let no_key = matches!(turned, Turned::Denied(denial) if **denial == Denial::NoKey);
-    let mut ready = NO_KEY.iter().filter(|(ready, _)| no_key && *ready == format);
-    ready.next().map_or_else(|| told(turned, route, format), |(_, answer)| answer.clone())
+    let usual = no_key && !matches!(hearer, Hearer::Rpc(_));
+    let mut ready = NO_KEY.iter().filter(|(ready, _)| usual && *ready == format);
+    let answer = ready.next().map(|(_, answer)| answer.clone());
+    answer.unwrap_or_else(|| told(turned, hearer, format)).map(Answered::Whole)
 }
 
 /// What a request without a key is answered is always the same, and nothing is answered more often:
 /// so it is made once, in every format.
 static NO_KEY: LazyLock<[(ErrorFormat, Answer); 3]> = LazyLock::new(|| {
     let no_key = Denial::NoKey.into();
-    ErrorFormat::ALL.map(|format| (format, told(&no_key, Route::Auth, format)))
+    ErrorFormat::ALL.map(|format| (format, told(&no_key, &Hearer::FrontEnd, format)))
 });
 
-fn told(turned: &Turned, route: Route, format: ErrorFormat) -> Answer {
-    let hearer = match route {
-        Route::Auth | Route::ExtAuthz => Hearer::FrontEnd,
-        Route::Health | Route::Jwks | Route::None | Route::Ready => Hearer::Client,
-    };
+fn told(turned: &Turned, hearer: &Hearer, format: ErrorFormat) -> Answer {
     let told = turned.told(hearer, format);
     let status = StatusCode::from_u16(told.status).expect("every status is one of HTTP");
     let mut answer = json(status, told.body);
@@ -260,8 +313,11 @@ fn told(turned: &Turned, route: Route, format: ErrorFormat) -> Answer {
         let challenge = challenge.try_into().expect("scope words are ASCII without controls");
         headers.insert(header::WWW_AUTHENTICATE, challenge);
     }
-    if *turned == Turned::WrongMethod {
-        headers.insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+    if let Some(allow) = told.allow {
+        headers.insert(header::ALLOW, HeaderValue::from_static(allow));
+    }
+    if let Some(secs) = told.retry_after {
+        headers.insert(header::RETRY_AFTER, secs.into());
     }
     answer
 }
@@ -274,12 +330,6 @@ fn json(status: StatusCode, body: impl Into<Bytes>) -> Answer {
     answer
 }
 
-const KEY_ID: HeaderName = HeaderName::from_static("x-msb-key-id");
-const NAMESPACE: HeaderName = HeaderName::from_static("x-msb-namespace");
-const NAMESPACES: HeaderName = HeaderName::from_static("x-msb-namespaces");
-const SCOPE: HeaderName = HeaderName::from_static("x-msb-scope");
-const SUBJECT: HeaderName = HeaderName::from_static("x-msb-subject");
-const EXPIRES: HeaderName = HeaderName::from_static("x-msb-expires");
 const REASON: HeaderName = HeaderName::from_static("x-msb-reason");
 const DEV: HeaderName = HeaderName::from_static("x-msb-dev");
 

@@ -2,10 +2,11 @@
 
 use hyper::{
     HeaderMap,
-    header::{self, HeaderName},
+    header::{self, AsHeaderName, HeaderName},
 };
 
 use crate::{
+    config::{self, Access, NamespaceRule, Pattern, ScopeRule},
     gate::{Ask, Credential, Denial, Wanted},
     key::KeyText,
     namespace::Namespaces,
@@ -18,6 +19,8 @@ pub(super) struct Policy {
     namespaces: Vec<Namespaces>,
     any_namespace: bool,
     own_namespace: bool,
+    /// A header without which nobody said.
+    must_say: Option<HeaderName>,
     scope: Vec<ScopeWord>,
     any_scope: bool,
 }
@@ -63,6 +66,39 @@ impl Policy {
         policy.within_bounds()
     }
 
+    /// Asks for nothing but a key.
+    pub(super) fn anything() -> Self {
+        Self { any_namespace: true, any_scope: true, ..Self::default() }
+    }
+
+    /// What a route asks of keys, on a path that fits it.
+    pub(super) fn of_route(
+        namespace: Option<&NamespaceRule>,
+        scope: Option<&ScopeRule>,
+        pattern: &Pattern,
+        path: &str,
+    ) -> Result<Self, Denial> {
+        let mut policy = Self::default();
+        match namespace {
+            None => {}
+            Some(NamespaceRule::Any) => policy.any_namespace = true,
+            Some(NamespaceRule::Fixed(namespaces)) => policy.namespaces.push(namespaces.clone()),
+            Some(NamespaceRule::Header(name)) => policy.must_say = header_name(name),
+            Some(NamespaceRule::Key) => policy.own_namespace = true,
+            Some(NamespaceRule::Path(name)) => {
+                let part = pattern.part(path, name).unwrap_or_default();
+                let part = Namespaces::word(part).map_err(|_| Denial::Unclear { id: None })?;
+                policy.namespaces.push(part);
+            }
+        }
+        match scope {
+            None => {}
+            Some(ScopeRule::Any) => policy.any_scope = true,
+            Some(ScopeRule::Word(word)) => policy.scope.push(word.clone()),
+        }
+        Ok(policy)
+    }
+
     /// The same, unless it names more namespaces than any key could.
     fn within_bounds(self) -> Result<Self, Denial> {
         let names = self.namespaces.iter().filter(|names| **names != Namespaces::All);
@@ -72,10 +108,11 @@ impl Policy {
         }
     }
 
-    /// What a request with these headers asks for, under this policy. A client can only narrow it.
-    pub(super) fn ask(self, headers: &HeaderMap) -> Ask {
+    /// What a request with these headers asks for, under this policy. A client can only narrow it,
+    /// in any of these headers.
+    pub(super) fn ask(self, headers: &HeaderMap, sources: &[HeaderName]) -> Ask {
         Ask {
-            namespaces: self.wanted_namespaces(headers),
+            namespaces: self.wanted_namespaces(headers, sources),
             own_namespace: self.own_namespace,
             scope: match Scope::of(self.scope) {
                 Scope::Every if self.any_scope => Wanted::Any,
@@ -85,9 +122,9 @@ impl Policy {
         }
     }
 
-    fn wanted_namespaces(&self, headers: &HeaderMap) -> Wanted<Namespaces> {
+    fn wanted_namespaces(&self, headers: &HeaderMap, sources: &[HeaderName]) -> Wanted<Namespaces> {
         let mut wanted = self.namespaces.clone();
-        for name in [WORKSPACE, NAMESPACE] {
+        for name in sources {
             match only(headers, name).map(|value| value.map(str::from_utf8)) {
                 Ok(None) => {}
                 Ok(Some(Ok(word))) => match Namespaces::word(word) {
@@ -96,6 +133,9 @@ impl Policy {
                 },
                 Ok(Some(Err(_))) | Err(Twice) => return Wanted::Unclear,
             }
+        }
+        if self.must_say.as_ref().is_some_and(|name| !headers.contains_key(name)) {
+            return Wanted::Unsaid;
         }
         if wanted.contains(&Namespaces::All) {
             return Wanted::These(Namespaces::All);
@@ -142,7 +182,7 @@ fn operations(words: &str) -> Result<Vec<ScopeWord>, Denial> {
 pub(super) struct Twice;
 
 /// The value of a header that may be there once.
-pub(super) fn only(headers: &HeaderMap, name: HeaderName) -> Result<Option<&[u8]>, Twice> {
+pub(super) fn only(headers: &HeaderMap, name: impl AsHeaderName) -> Result<Option<&[u8]>, Twice> {
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {
         (value, None) => Ok(value.map(|value| value.as_bytes())),
@@ -176,6 +216,29 @@ pub(super) fn credential(headers: &HeaderMap) -> Credential {
     }
 }
 
+/// Whether `Authorization` is meant to bear a key, or may be taken for one.
+pub(super) fn bears_key(headers: &HeaderMap) -> bool {
+    let mut lines = headers.get_all(header::AUTHORIZATION).iter();
+    lines.any(|line| !matches!(bearer(line.as_bytes()), Bearer::Other))
+}
+
+/// The headers in which a client can name a namespace: those that every client knows, and those
+/// that some route judges by.
+pub(super) fn sources(routes: &[config::Route]) -> Vec<HeaderName> {
+    let judged = routes.iter().filter_map(|route| match &route.access {
+        Access::Key { namespace: Some(NamespaceRule::Header(name)), .. } => header_name(name),
+        Access::Key { .. } | Access::Public => None,
+    });
+    let mut sources: Vec<_> = [WORKSPACE, NAMESPACE].into_iter().chain(judged).collect();
+    sources.sort_by(|one, other| one.as_str().cmp(other.as_str()));
+    sources.dedup();
+    sources
+}
+
+fn header_name(name: &config::HeaderName) -> Option<HeaderName> {
+    name.as_str().parse().ok()
+}
+
 /// What `Authorization` bears.
 enum Bearer<'h> {
     Key(&'h [u8]),
@@ -197,7 +260,7 @@ fn bearer(line: &[u8]) -> Bearer<'_> {
     }
 }
 
-const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+pub(super) const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 const NAMESPACE: HeaderName = HeaderName::from_static("x-namespace");
 const REQUIRE_NAMESPACE: HeaderName = HeaderName::from_static("x-msb-require-namespace");
 const REQUIRE_SCOPE: HeaderName = HeaderName::from_static("x-msb-require-scope");
@@ -286,7 +349,7 @@ pub(super) mod tests {
         }
         match policy {
             Ok(policy) => {
-                let ask = policy.ask(&headers(lines));
+                let ask = policy.ask(&headers(lines), &sources(&[]));
                 let namespaces = word(ask.namespaces, |words| words.to_string());
                 format!("{namespaces}; {}", word(ask.scope, |words| words.told()))
             }

@@ -12,15 +12,17 @@ use tokio::sync::{Semaphore, watch};
 
 use super::{
     Manner, Settings,
-    bind::{Bound, configured},
+    bind::Bound,
     control::{self, Identity},
     desk::Desk,
     listen::{Work, Worker},
     live::Live,
     metrics::{self, Metrics},
+    rate::Rates,
     usage::Used,
 };
 use crate::{
+    config::Config,
     error::Error,
     files::{self, Home},
     policy::Policy,
@@ -56,6 +58,7 @@ impl Bound {
             log,
             metrics: Metrics::default(),
             used,
+            rates: Rates::default(),
             clock: clocks.now,
             draining: AtomicBool::new(false),
         });
@@ -63,6 +66,7 @@ impl Bound {
         let identity = Arc::new(Identity {
             pid: std::process::id(),
             address: address.to_string(),
+            upstream: plan.config.server.upstream.as_ref().map(ToString::to_string),
             since: (clocks.now)().to_string(),
             drain,
         });
@@ -76,7 +80,8 @@ impl Bound {
             }
             let begin = |worker: Worker| {
                 let (desk, room) = (Arc::clone(&desk), Arc::clone(&room));
-                worker.begin(Work { desk, room, stop: stop.clone(), drain })
+                let server = plan.config.server.clone();
+                worker.begin(Work { desk, room, stop: stop.clone(), server })
             };
             let workers: Vec<_> = workers.into_iter().map(begin).collect();
             desk.log.event("start", &[("address", &address.to_string())]);
@@ -153,7 +158,7 @@ impl Reloads {
             log.event("reload_failed", &[("fault", "config.toml is gone, or empty")]);
             return;
         }
-        let config = match configured(&self.home) {
+        let config = match Config::load(&self.home.config_file()) {
             Ok(config) => config,
             Err(error) => {
                 log.event("reload_failed", &[("fault", &error.to_string())]);

@@ -12,6 +12,7 @@ use std::{
 };
 
 use hyper::{
+    StatusCode,
     header::{self, HeaderValue},
     server::conn::http1,
     service::service_fn,
@@ -21,14 +22,16 @@ use tokio::{
     net::{TcpListener, TcpStream},
     runtime::{Builder, LocalOptions},
     sync::{Semaphore, watch},
+    task::spawn_local,
     time::{sleep, timeout},
 };
 
 use super::{
-    desk::Desk,
-    pulse::{Felt, Phase, Pulse},
+    desk::{Desk, Visit},
+    pulse::{Felt, Phase},
+    upstream::Upstream,
 };
-use crate::world;
+use crate::{config, world};
 
 /// A thread that is going to serve connections.
 pub(super) struct Worker {
@@ -43,8 +46,8 @@ pub(super) struct Work {
     pub(super) room: Arc<Semaphore>,
     /// Says when to stop.
     pub(super) stop: watch::Sender<bool>,
-    /// How long open connections may take then.
-    pub(super) drain: Duration,
+    /// How it serves.
+    pub(super) server: config::Server,
 }
 
 impl Worker {
@@ -82,14 +85,15 @@ impl Worker {
 }
 
 async fn serve(listener: std::net::TcpListener, work: Work) {
-    let Work { desk, room, stop, drain } = work;
+    let Work { desk, room, stop, server } = work;
+    let upstream = server.upstream.clone().map(|at| Rc::new(Upstream::new(&server, at)));
     let _ends = Ends(&stop);
     let listener = TcpListener::from_std(listener).expect("a listener of ours, in a runtime");
     let mut stopped = stop.subscribe();
     // Every connection asks at each of its turns; one channel for all threads would cost each of
     // them what the others ask.
     let (stop_here, stopped_here) = watch::channel(false);
-    let here = Arc::new(Semaphore::new(ROOM));
+    let here = Arc::new(Semaphore::new(MOST_ROOM));
     loop {
         // One connection too many waits with the operating system.
         let accepted = async {
@@ -103,13 +107,16 @@ async fn serve(listener: std::net::TcpListener, work: Work) {
             accepted = accepted => accepted,
         };
         match accepted {
-            Ok((stream, _)) => {
+            Ok((stream, peer)) => {
+                let open = (Desk::open(&desk), room, here);
+                let visit = Visit {
+                    peer: peer.ip(),
+                    pulse: Arc::default(),
+                    upstream: upstream.clone(),
+                    open: Rc::new(open),
+                };
                 let (desk, stopped) = (Arc::clone(&desk), stopped_here.clone());
-                tokio::task::spawn_local(async move {
-                    let open = desk.metrics.open();
-                    connection(stream, &desk, stopped).await;
-                    drop((open, room, here));
-                });
+                spawn_local(async move { connection(stream, &desk, visit, stopped).await });
             }
             // Too many open files, say: it passes when a connection ends.
             Err(_) => sleep(Duration::from_millis(50)).await,
@@ -117,7 +124,7 @@ async fn serve(listener: std::net::TcpListener, work: Work) {
     }
     drop(listener);
     stop_here.send_replace(true);
-    let _ = timeout(drain, here.acquire_many(ROOM as u32)).await;
+    let _ = timeout(server.drain, here.acquire_many(MOST_ROOM as u32)).await;
 }
 
 /// Stops every worker when it is dropped.
@@ -129,34 +136,41 @@ impl Drop for Ends<'_> {
     }
 }
 
-async fn connection(stream: TcpStream, desk: &Desk, mut stop: watch::Receiver<bool>) {
-    // Answers are small and whole: nothing is won by waiting for more.
+async fn connection(
+    stream: TcpStream,
+    desk: &Arc<Desk>,
+    visit: Visit,
+    mut stop: watch::Receiver<bool>,
+) {
+    // Nothing is won by waiting for more: answers are whole, or are wanted as they come.
     let _ = stream.set_nodelay(true);
-    let pulse = Rc::new(Pulse::default());
-    let io = TokioIo::new(Felt { stream, pulse: Rc::clone(&pulse) });
+    let pulse = Arc::clone(&visit.pulse);
+    let io = TokioIo::new(Felt { stream, pulse: Arc::clone(&pulse) });
     let service = service_fn(|request| {
         pulse.rest();
-        let pulse = &pulse;
+        let visit = &visit;
         async move {
-            let mut answer = desk.answer(&request).await;
-            if desk.draining.load(SeqCst) {
+            let mut answer = desk.answer(request, visit).await;
+            if desk.draining.load(SeqCst) && answer.status() != StatusCode::SWITCHING_PROTOCOLS {
                 let close = HeaderValue::from_static("close");
                 answer.headers_mut().insert(header::CONNECTION, close);
             }
-            pulse.answered();
             Ok::<_, Infallible>(answer)
         }
     });
+    let proxies = visit.upstream.is_some();
     let mut served = pin!(
         http1::Builder::new()
-            // Who has said all that it has to say may still want to hear.
-            .half_close(true)
-            // Our bodies are short: one copy costs less than a second part to write.
-            .writev(false)
+            // Who has said all that it has to say may still want to hear; but who has gone away
+            // must not keep what lies behind us at work.
+            .half_close(!proxies)
+            // Our own bodies are short: one copy costs less than a second part to write.
+            .writev(proxies)
             .max_headers(MOST_HEADERS)
             .max_header_size(MOST_HEAD)
             .max_buf_size(2 * MOST_HEAD)
             .serve_connection(io, service)
+            .with_upgrades()
     );
     let mut late = pin!(pulse.late());
     tokio::select! {
@@ -182,16 +196,21 @@ async fn connection(stream: TcpStream, desk: &Desk, mut stop: watch::Receiver<bo
     }
 }
 
-/// How many connections so many workers serve at once. Each is a file, and workers, what is kept, the
-/// log and the commands of this machine need some too: without them no revocation would arrive.
-pub(super) fn room(workers: usize) -> usize {
+/// How many connections so many workers serve at once. Each is a file, or two where something lies
+/// behind us; and workers, what is kept, the log and the commands of this machine need some too:
+/// without them no revocation would arrive.
+pub(super) fn room(workers: usize, proxies: bool) -> usize {
+    let (room, each) = if proxies { (MOST_ROOM, 2) } else { (ROOM, 1) };
     let others = OTHER_FILES + workers * FILES_OF_WORKER;
-    let files = world::room_for_files(ROOM + others);
-    files.saturating_sub(others).max(files / 2).clamp(1, ROOM)
+    let files = world::room_for_files(room * each + others);
+    (files.saturating_sub(others).max(files / 2) / each).clamp(1, room)
 }
 
 /// How many connections are served at once, where there is room.
 const ROOM: usize = 1024;
+
+/// The same where something lies behind us: streams stay open for long.
+const MOST_ROOM: usize = 16_384;
 
 /// How many files are left for all that is neither a connection nor a worker's.
 const OTHER_FILES: usize = 256;

@@ -33,6 +33,8 @@ pub(super) struct Live {
     /// How many looks were asked for, and how many of them have been had.
     asked: AtomicU64,
     answered: watch::Sender<u64>,
+    /// Says that there is something else to judge by.
+    changed: watch::Sender<()>,
     follower: OnceLock<Thread>,
 }
 
@@ -72,6 +74,7 @@ impl Live {
             missed_at: AtomicU64::new(0),
             asked: AtomicU64::new(0),
             answered: watch::Sender::new(0),
+            changed: watch::Sender::new(()),
             follower: OnceLock::new(),
         }
     }
@@ -89,6 +92,21 @@ impl Live {
             Some(gate) if self.decides(&state) => Ok(Arc::clone(gate)),
             Some(_) | None => Err(Denial::Undecided),
         }
+    }
+
+    /// What to judge by, as far as it is known, for whoever was let in before.
+    pub(super) fn known(&self) -> Option<Arc<Gate>> {
+        self.read().gate.clone()
+    }
+
+    /// Hears of everything else to judge by from now on.
+    pub(super) fn changes(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
+    }
+
+    /// The time since this machine started.
+    pub(super) fn uptime(&self) -> Duration {
+        (self.uptime)()
     }
 
     /// Waits until a change of trust is known, however long that takes. That a later one was known
@@ -121,9 +139,12 @@ impl Live {
 
     /// Judges by other settings from now on.
     pub(super) fn set(&self, settings: Settings) {
-        let mut state = self.write();
-        state.settings = Arc::new(settings);
-        state.rebuild();
+        {
+            let mut state = self.write();
+            state.settings = Arc::new(settings);
+            state.rebuild();
+        }
+        self.changed.send_replace(());
     }
 
     /// Follows what is kept in a thread of its own, for as long as the process lives. Has looked
@@ -179,12 +200,13 @@ impl Live {
         state.fault = fault;
         let Ok(trust) = looked else { return };
         state.confirmed = began;
-        if let Some(Trust { seq, ring, revocations }) = trust {
-            state.seq = seq;
-            state.trust = (!ring.is_empty()).then(|| (ring, Arc::new(revocations)));
-            state.rebuild();
-            log.event("trust", &[("seq", &seq.to_string())]);
-        }
+        let Some(Trust { seq, ring, revocations }) = trust else { return };
+        state.seq = seq;
+        state.trust = (!ring.is_empty()).then(|| (ring, Arc::new(revocations)));
+        state.rebuild();
+        drop(state);
+        self.changed.send_replace(());
+        log.event("trust", &[("seq", &seq.to_string())]);
     }
 
     fn decides(&self, state: &State) -> bool {

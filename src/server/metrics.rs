@@ -38,21 +38,23 @@ pub(super) struct Metrics {
 }
 
 /// A connection, which is counted until dropped.
-pub(super) struct Open<'m>(&'m Metrics);
+pub(super) struct Open(Arc<Desk>);
 
-impl Drop for Open<'_> {
+impl Drop for Open {
     fn drop(&mut self) {
-        self.0.open.fetch_sub(1, Relaxed);
+        self.0.metrics.open.fetch_sub(1, Relaxed);
+    }
+}
+
+impl Desk {
+    /// Counts a connection.
+    pub(super) fn open(self: &Arc<Self>) -> Open {
+        self.metrics.open.fetch_add(1, Relaxed);
+        Open(Arc::clone(self))
     }
 }
 
 impl Metrics {
-    /// Counts a connection.
-    pub(super) fn open(&self) -> Open<'_> {
-        self.open.fetch_add(1, Relaxed);
-        Open(self)
-    }
-
     /// Counts a request.
     pub(super) fn count(&self, decision: &'static str, reason: &'static str, route: &'static str) {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);

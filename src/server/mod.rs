@@ -5,16 +5,22 @@ mod bind;
 mod caller;
 mod control;
 mod desk;
+mod exchange;
 mod guard;
 mod head;
+mod hop;
 mod life;
 mod listen;
 mod live;
 mod log;
 mod manager;
 mod metrics;
+mod path;
+mod proxy;
 mod pulse;
+mod rate;
 mod route;
+mod upstream;
 mod usage;
 
 use std::{
@@ -22,13 +28,15 @@ use std::{
     time::Duration,
 };
 
+use hyper::header::HeaderName;
+
 use crate::{
-    config::{Config, ErrorFormat, Host},
+    config::{Config, ErrorFormat, Host, Network, Rate, Route},
     key::{Party, Prefix},
     policy::Policy,
 };
 
-pub use bind::{Bound, Plan, bind, configured};
+pub use bind::{Bound, Plan, bind};
 pub use caller::{report, running, stop, sync};
 pub use control::Report;
 pub use log::{Manner, Place};
@@ -55,6 +63,16 @@ pub struct Settings {
     pub error_format: ErrorFormat,
     /// How old trust may be before nothing is decided any more.
     pub max_staleness: Duration,
+    /// What is asked for on which path of what lies behind it.
+    pub routes: Vec<Route>,
+    /// The headers in which clients can name a namespace.
+    sources: Vec<HeaderName>,
+    /// How much one client may ask for without a key.
+    pub public_rate: Rate,
+    /// Whose word about the address of a client counts.
+    pub trusted_proxies: Vec<Network>,
+    /// The longest JSON-RPC request, in bytes.
+    pub rpc_body: usize,
 }
 
 impl Settings {
@@ -70,6 +88,11 @@ impl Settings {
             hosts: config.server.hosts.clone(),
             error_format: config.server.error_format,
             max_staleness: config.server.max_staleness,
+            routes: config.routes.clone(),
+            sources: head::sources(&config.routes),
+            public_rate: config.server.public_rate,
+            trusted_proxies: config.server.trusted_proxies.clone(),
+            rpc_body: config.server.rpc_body.count(),
         }
     }
 }

@@ -1,10 +1,12 @@
 //! What a connection is doing, and for how long: felt in its bytes.
 
 use std::{
-    cell::Cell,
     io,
     pin::Pin,
-    rc::Rc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    },
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -27,50 +29,64 @@ pub(super) enum Phase {
 }
 
 /// When a connection last went on to do something else. A timer for each request would cost more
-/// than the request.
+/// than the request. One thread alone looks at it, but a connection that goes on as a websocket may
+/// be given to others.
 pub(super) struct Pulse {
-    phase: Cell<(Phase, Instant)>,
+    began: Instant,
+    /// A phase, in the lowest two bits, and how many milliseconds after the beginning it began.
+    phase: AtomicU64,
     /// Whether what was read last ended as a head does, so that nothing of the next is there yet.
-    ends: Cell<bool>,
+    ends: AtomicBool,
 }
 
 impl Default for Pulse {
     fn default() -> Self {
         // A connection is made to be used: its first head is due at once.
-        Self { phase: Cell::new((Phase::Head, Instant::now())), ends: Cell::new(false) }
+        let phase = AtomicU64::new(Phase::Head as u64);
+        Self { began: Instant::now(), phase, ends: AtomicBool::new(false) }
     }
 }
 
 impl Pulse {
     fn beat(&self, phase: Phase) {
-        self.phase.set((phase, Instant::now()));
+        let after = self.began.elapsed().as_millis() as u64;
+        self.phase.store(after << 2 | phase as u64, Relaxed);
     }
 
     /// While we answer, nothing is due from the client.
     pub(super) fn rest(&self) {
-        let (_, since) = self.phase.get();
-        self.phase.set((Phase::Answering, since));
+        self.beat(Phase::Answering);
     }
 
     pub(super) fn phase(&self) -> Phase {
-        self.phase.get().0
+        self.felt().0
+    }
+
+    fn felt(&self) -> (Phase, Instant) {
+        let felt = self.phase.load(Relaxed);
+        let phases = [Phase::Answering, Phase::Head, Phase::Waiting];
+        let phase = phases.into_iter().find(|phase| *phase as u64 == felt & 3);
+        (phase.unwrap_or(Phase::Head), self.began + Duration::from_millis(felt >> 2))
     }
 
     fn read_some(&self, bytes: &[u8]) {
-        self.ends.set(bytes.ends_with(b"\n\r\n") || bytes.ends_with(b"\n\n"));
+        self.ends.store(bytes.ends_with(b"\n\r\n") || bytes.ends_with(b"\n\n"), Relaxed);
         if self.phase() == Phase::Waiting {
             self.beat(Phase::Head);
         }
     }
 
-    pub(super) fn answered(&self) {
-        self.beat(if self.ends.get() { Phase::Waiting } else { Phase::Head });
+    /// The request is answered. Where its body was read to the end, nothing of the next is there
+    /// yet, unless both came at once.
+    pub(super) fn answered(&self, read_whole: bool) {
+        let waits = read_whole || self.ends.load(Relaxed);
+        self.beat(if waits { Phase::Waiting } else { Phase::Head });
     }
 
     /// Returns when the client has taken too long.
     pub(super) async fn late(&self) {
         loop {
-            let (phase, since) = self.phase.get();
+            let (phase, since) = self.felt();
             let due = match phase {
                 Phase::Answering => None,
                 Phase::Head => Some(since + HEAD_WITHIN),
@@ -90,7 +106,7 @@ impl Pulse {
 /// A stream whose pulse is felt.
 pub(super) struct Felt {
     pub(super) stream: TcpStream,
-    pub(super) pulse: Rc<Pulse>,
+    pub(super) pulse: Arc<Pulse>,
 }
 
 impl AsyncRead for Felt {

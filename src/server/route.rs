@@ -1,6 +1,8 @@
 //! Which way a request goes.
 
-/// What the server answers itself.
+use crate::rpc::Door;
+
+/// What the server answers itself, and what it passes on.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Route {
     /// `/auth`: forward-auth, with the policy in the query.
@@ -11,23 +13,37 @@ pub(super) enum Route {
     Health,
     /// `/.well-known/jwks.json`: the public keys that count.
     Jwks,
+    /// `/api/v1/rpc`, `/mcp`: calls, which are judged one by one and passed on.
+    Door(Door),
     /// Nothing of ours.
     None,
+    /// What is passed on.
+    Proxied,
     /// `/readyz`: the server can judge.
     Ready,
 }
 
 impl Route {
-    /// The way of this path, which is taken as it stands.
-    pub(super) fn of(path: &str) -> Self {
+    /// The way of this path, which is taken as it stands, where something is behind us or nothing.
+    pub(super) fn of(path: &str, proxies: bool) -> Self {
         match path {
-            "/auth" => Self::Auth,
-            "/ext-authz" => Self::ExtAuthz,
             "/healthz" | "/api/v1/health" => Self::Health,
             "/.well-known/jwks.json" => Self::Jwks,
             "/readyz" => Self::Ready,
+            path if proxies => Self::door(path).map_or(Self::Proxied, Self::Door),
+            "/auth" => Self::Auth,
+            "/ext-authz" => Self::ExtAuthz,
             path if path.starts_with("/ext-authz/") => Self::ExtAuthz,
             _ => Self::None,
+        }
+    }
+
+    /// The door that is there.
+    pub(super) fn door(path: &str) -> Option<Door> {
+        match path {
+            "/api/v1/rpc" => Some(Door::Rpc),
+            "/mcp" => Some(Door::Mcp),
+            _ => None,
         }
     }
 
@@ -35,10 +51,13 @@ impl Route {
     pub(super) fn name(self) -> &'static str {
         match self {
             Route::Auth => "auth",
+            Route::Door(Door::Mcp) => "mcp",
+            Route::Door(Door::Rpc) => "rpc",
             Route::ExtAuthz => "ext-authz",
             Route::Health => "healthz",
             Route::Jwks => "jwks",
             Route::None => "none",
+            Route::Proxied => "proxy",
             Route::Ready => "readyz",
         }
     }
@@ -49,7 +68,7 @@ mod tests {
     use super::*;
 
     fn check(path: &str, expected: Route) {
-        assert_eq!(Route::of(path), expected, "{path}");
+        assert_eq!(Route::of(path, false), expected, "{path}");
     }
 
     #[test]
@@ -67,6 +86,13 @@ mod tests {
         }
         for path in ["/metrics", "/api/v1/rpc", "/mcp", "*"] {
             check(path, Route::None);
+        }
+        let proxies = |path, expected| assert_eq!(Route::of(path, true), expected, "{path}");
+        proxies("/api/v1/rpc", Route::Door(Door::Rpc));
+        proxies("/mcp", Route::Door(Door::Mcp));
+        proxies("/readyz", Route::Ready);
+        for path in ["/auth", "/ext-authz", "/ext-authz/a", "/metrics", "/", "*"] {
+            proxies(path, Route::Proxied);
         }
     }
 }

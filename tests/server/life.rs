@@ -152,14 +152,14 @@ fn start_stop_and_status_speak_json() {
     let kid = home.status()["server_key"]["kid"].clone();
     let address = started["address"].clone();
     let expected = serde_json::json!({
-        "schema": "msb.start/1", "address": address, "pid": running.0.id(), "auth": "required",
+        "schema": "msb.start/1", "address": address, "pid": running.0.id(), "upstream": null, "auth": "required",
         "dev": false, "reset": true, "kid": kid,
     });
     assert_eq!(started, expected);
     let status = home.status();
     let since = status["server"]["since"].clone();
     let server = serde_json::json!({
-        "running": true, "address": address, "pid": running.0.id(), "auth": "required",
+        "running": true, "address": address, "pid": running.0.id(), "upstream": null, "auth": "required",
         "dev": false, "since": since,
     });
     assert_eq!((&status["schema"], &status["server"]), (&"msb.status/1".into(), &server));
@@ -176,7 +176,7 @@ fn start_stop_and_status_speak_json() {
     });
     assert_eq!(stopped, expected);
     let server = serde_json::json!({
-        "running": false, "address": null, "pid": null, "auth": "required", "dev": false,
+        "running": false, "address": null, "pid": null, "upstream": null, "auth": "required", "dev": false,
         "since": null,
     });
     assert_eq!(home.status()["server"], server);
@@ -394,8 +394,8 @@ fn a_detached_server_that_cannot_start_fails_as_the_command_does() {
     fails(2, "--port 65536", "65536");
     home.configure("[server]\nports = 1\n");
     fails(78, "--port 0", "ports");
-    home.configure("[server]\nupstream = \"http://127.0.0.1:1\"\n");
-    fails(78, "--port 0", "`upstream` is set, and this version does not stand before a server");
+    home.configure("[server]\nupstream = \"http://127.99.1.1:5556\"\n");
+    fails(78, "--host 127.99.1.1 --port 5556", "is where this server listens itself");
     home.configure("");
     fs::create_dir(home.file("server.log")).unwrap();
     fails(77, "--port 0", "server.log");

@@ -513,7 +513,7 @@ fn what_needs_no_key_is_for_reading() {
             let answer = asks(method, path);
             assert_eq!((answer.status, answer.header("allow")), (405, Some("GET, HEAD")));
             assert_eq!(answer.header("x-msb-reason"), Some("METHOD_NOT_ALLOWED"));
-            let body = r#"{"success":false,"message":"Only GET and HEAD","error":{"code":"METHOD_NOT_ALLOWED","message":"Only GET and HEAD","hint":"Use GET","details":[{"issue":"method"}]}}"#;
+            let body = r#"{"success":false,"message":"Not with this method","error":{"code":"METHOD_NOT_ALLOWED","message":"Not with this method","hint":"Use one that Allow names","details":[{"issue":"method"}]}}"#;
             assert_eq!(answer.body, body);
         }
     }

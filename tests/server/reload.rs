@@ -152,8 +152,8 @@ fn settings_that_are_gone_or_could_not_be_started_with_change_nothing() {
     assert_eq!(refused(1), "config.toml is gone, or empty");
     std::fs::remove_file(home.file("config.toml")).unwrap();
     assert_eq!(refused(2), "config.toml is gone, or empty");
-    home.configure("[server]\nupstream = \"http://127.0.0.1:2\"\n");
-    assert!(refused(3).contains("`upstream` is set"));
+    home.configure("[server]\nupstream = \"http://127.0.0.1\"\n");
+    assert!(refused(3).contains("it has a port, from 1 to 65535"));
     home.configure("# no policy\n");
     server.signal(Signal::HUP);
     server.logged("reload");

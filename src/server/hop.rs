@@ -144,7 +144,8 @@ fn named_by_connection(headers: &HeaderMap) -> Vec<String> {
 
 /// Whether nobody but us, or a front end before us, may say this to what lies behind.
 fn ours(name: &str) -> bool {
-    name.starts_with(OURS)
+    // Clients of sandbox servers say paths of files in these.
+    (name.starts_with(OURS) && !name.starts_with("x-msb-file-"))
         || name.starts_with("x-forwarded")
         || matches!(name, "forwarded" | "x-real-ip")
 }
@@ -223,6 +224,7 @@ mod tests {
         check("te: trailers|trailer: x", false, Some("te: trailers|trailer: x"));
         check("te: gzip, trailers", false, Some(""));
         check("x-namespace: a", false, Some("x-namespace: a"));
+        check("x-msb-file-path: a", false, Some("x-msb-file-path: a"));
         check("x-namespace: a|x-workspace-id: b", true, Some(""));
     }
 

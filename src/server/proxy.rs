@@ -7,7 +7,7 @@ use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::{
     HeaderMap, Method, Request, Response, StatusCode, Uri, Version,
     body::{Body, Incoming},
-    header,
+    header::{self, HeaderName},
     http::request::Parts,
     upgrade,
 };
@@ -31,7 +31,7 @@ use crate::{
     error::{Hearer, Turned, Unreadable},
     gate::{Admission, Ask, Credential, Denial, Gate},
     key::KeyId,
-    rpc::{self, Door},
+    rpc::{self, Door, NotCalls, Said},
     time::UnixTime,
     verify::VerifiedKey,
 };
@@ -158,7 +158,7 @@ impl Desk {
         let bearer = bearer.map_err(|denial| nameless(denial.into()))?;
         let (body, calls) = if has_calls {
             let body = whole(head, body, settings.rpc_body).await.map_err(nameless)?;
-            let calls = rpc::calls(&body, door);
+            let calls = said(&head.headers).and_then(|said| rpc::calls(&body, door, &said));
             (body, Some(calls.map_err(|why| nameless(Turned::NotCalls(why)))?))
         } else if body.is_end_stream() {
             (Bytes::new(), None)
@@ -289,6 +289,15 @@ fn check_host(head: &Parts) -> Result<(), Turned> {
     }
 }
 
+/// What the head says about the calls in the body.
+fn said(headers: &HeaderMap) -> Result<Said<'_>, NotCalls> {
+    let text = |name| match only(headers, name) {
+        Ok(value) => value.map(str::from_utf8).transpose().map_err(|_| NotCalls::NotRequests),
+        Err(Twice) => Err(NotCalls::NotRequests),
+    };
+    Ok(Said { method: text(MCP_METHOD)?, name: text(MCP_NAME)?, namespace: text(MCP_NAMESPACE)? })
+}
+
 /// Reads a body that is plain JSON, to its end.
 async fn whole(head: &Parts, body: Incoming, most: usize) -> Result<Bytes, Turned> {
     let headers = &head.headers;
@@ -337,6 +346,10 @@ fn tunnel(
         }
     }
 }
+
+const MCP_METHOD: HeaderName = HeaderName::from_static("mcp-method");
+const MCP_NAME: HeaderName = HeaderName::from_static("mcp-name");
+const MCP_NAMESPACE: HeaderName = HeaderName::from_static("mcp-param-namespace");
 
 /// How long the body of calls may take to come.
 const BODY_WITHIN: Duration = Duration::from_secs(30);

@@ -1,15 +1,14 @@
 //! JSON-RPC 2.0 and MCP: which calls a body holds, and what each of them asks of the key. A body is
 //! judged as a whole, and only if every reader reads the same in it.
 
-use std::{borrow::Cow, fmt};
-
-use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+mod value;
 
 use crate::{
     gate::{Ask, Wanted},
     namespace::Namespaces,
     scope::{Scope, ScopeWord},
 };
+use value::{Members, Value};
 
 /// By which door a body came.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -30,6 +29,18 @@ pub enum NotCalls {
     /// It is JSON, and no request as JSON-RPC 2.0 has them, nested deeper than 128 levels, or one
     /// that another reader could take for something else (-32600).
     NotRequests,
+}
+
+/// What the head of a request says about its calls, for those who read no bodies (MCP 2026-07-28,
+/// standard request headers).
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Said<'h> {
+    /// Which method they call.
+    pub method: Option<&'h str>,
+    /// Which tool, prompt or resource.
+    pub name: Option<&'h str>,
+    /// In which namespace.
+    pub namespace: Option<&'h str>,
 }
 
 /// What a body asks for.
@@ -68,27 +79,16 @@ enum Operation {
     Other,
 }
 
-/// Reads the calls of a body.
-pub fn calls(body: &[u8], door: Door) -> Result<Calls, NotCalls> {
-    let mut reader = serde_json::Deserializer::from_slice(body);
-    reader.disable_recursion_limit();
-    let value = Reader { levels: DEPTH }.deserialize(&mut reader).map_err(|error| {
-        match error.classify() {
-            serde_json::error::Category::Data => NotCalls::NotRequests,
-            serde_json::error::Category::Eof
-            | serde_json::error::Category::Io
-            | serde_json::error::Category::Syntax => NotCalls::NotJson,
-        }
-    })?;
-    reader.end().map_err(|_| NotCalls::NotJson)?;
-    match value {
+/// Reads the calls of a body, of which the head may have said something: that must be true of each.
+pub fn calls(body: &[u8], door: Door, said: &Said<'_>) -> Result<Calls, NotCalls> {
+    match value::read(body)? {
         Value::Object(members) => {
             let id = members.get("id").and_then(Id::of);
-            Ok(Calls { calls: vec![call(&members, door)?], id })
+            Ok(Calls { calls: vec![call(&members, door, said)?], id })
         }
         Value::Array(batch) if (1..=BATCH).contains(&batch.len()) => {
             let one = |value: &Value<'_>| match value {
-                Value::Object(members) => call(members, door),
+                Value::Object(members) => call(members, door, said),
                 Value::Array(_) | Value::Number(_) | Value::Text(_) | Value::Other => {
                     Err(NotCalls::NotRequests)
                 }
@@ -173,7 +173,7 @@ impl Id {
 }
 
 /// Reads one call.
-fn call(members: &Members<'_>, door: Door) -> Result<Call, NotCalls> {
+fn call(members: &Members<'_>, door: Door, said: &Said<'_>) -> Result<Call, NotCalls> {
     check_names(members)?;
     let version = members.get("jsonrpc").and_then(Value::text);
     let nameless = matches!(members.get("id"), Some(Value::Array(_) | Value::Object(_)));
@@ -184,7 +184,9 @@ fn call(members: &Members<'_>, door: Door) -> Result<Call, NotCalls> {
         Some(Value::Text(method)) => method,
         // An answer to a call of the server: it does nothing by itself.
         None if door == Door::Mcp && is_answer(members) => {
-            return Ok(Call { namespaces: vec![], operation: Operation::Free });
+            let nothing = said.method.is_none() && said.name.is_none() && said.namespace.is_none();
+            let answer = Call { namespaces: vec![], operation: Operation::Free };
+            return if nothing { Ok(answer) } else { Err(NotCalls::NotRequests) };
         }
         Some(_) | None => return Err(NotCalls::NotRequests),
     };
@@ -198,18 +200,36 @@ fn call(members: &Members<'_>, door: Door) -> Result<Call, NotCalls> {
         check_names(parameters)?;
         namespaces.extend(named(parameters)?);
     }
+    let member = |name| parameters.and_then(|parameters| parameters.get(name));
+    let arguments = match member("arguments") {
+        Some(Value::Object(arguments)) => Some(arguments),
+        Some(_) | None => None,
+    };
+    let is = |said: Option<&str>, value: Option<&Value<'_>>| {
+        said.is_none_or(|said| value.and_then(Value::text) == Some(said))
+    };
+    let named_thing = member("name").or_else(|| member("uri"));
+    let argued = arguments.and_then(|arguments| arguments.get("namespace"));
+    let true_of_it = said.method.is_none_or(|said| said == method)
+        && is(said.name, named_thing)
+        && is(said.namespace, argued);
+    if !true_of_it {
+        return Err(NotCalls::NotRequests);
+    }
     let calls_tool = method == "tools/call";
     // Others may be read as `tools/call`, or take arguments in the same way.
-    match parameters.and_then(|parameters| parameters.get("arguments")) {
-        Some(Value::Object(arguments)) => {
+    match arguments {
+        Some(arguments) => {
             check_names(arguments)?;
             namespaces.extend(named(arguments)?);
         }
-        Some(_) if calls_tool => return Err(NotCalls::NotParameters),
-        Some(_) | None => {}
+        None if calls_tool && member("arguments").is_some() => {
+            return Err(NotCalls::NotParameters);
+        }
+        None => {}
     }
     let operation = if calls_tool {
-        let tool = parameters.and_then(|parameters| parameters.get("name")).and_then(Value::text);
+        let tool = member("name").and_then(Value::text);
         word(&format!("tools.{}", tool.ok_or(NotCalls::NotParameters)?))
     } else if is_free(method) {
         Operation::Free
@@ -223,7 +243,7 @@ fn call(members: &Members<'_>, door: Door) -> Result<Call, NotCalls> {
 
 /// What every client of MCP has to do.
 fn is_free(method: &str) -> bool {
-    matches!(method, "initialize" | "ping" | "logging/setLevel")
+    matches!(method, "initialize" | "logging/setLevel" | "ping" | "server/discover")
         || method.starts_with("notifications/")
         || method.ends_with("/list")
 }
@@ -256,157 +276,13 @@ fn check_names(members: &Members<'_>) -> Result<(), NotCalls> {
     const JUDGED: [&str; 7] =
         ["jsonrpc", "id", "method", "params", "name", "arguments", "namespace"];
     let alike = |name: &str| !JUDGED.contains(&name) && JUDGED.contains(&folded(name).as_str());
-    if members.0.iter().any(|(name, _)| alike(name)) { Err(NotCalls::NotRequests) } else { Ok(()) }
+    if members.names().any(alike) { Err(NotCalls::NotRequests) } else { Ok(()) }
 }
 
 /// A text without the difference between upper and lower case: `ſ` is `s`.
 fn folded(text: &str) -> String {
     text.to_uppercase().to_lowercase()
 }
-
-/// A value, as far as it matters.
-#[derive(Debug, Eq, PartialEq)]
-enum Value<'b> {
-    Array(Vec<Value<'b>>),
-    /// A number: which one, if it is a whole one.
-    Number(Option<i64>),
-    Object(Members<'b>),
-    Text(Cow<'b, str>),
-    /// A truth value or null.
-    Other,
-}
-
-impl Value<'_> {
-    fn text(&self) -> Option<&str> {
-        match self {
-            Value::Text(text) => Some(text),
-            Value::Array(_) | Value::Number(_) | Value::Object(_) | Value::Other => None,
-        }
-    }
-}
-
-/// The members of an object by name, each once.
-#[derive(Debug, Eq, PartialEq)]
-struct Members<'b>(Vec<(Cow<'b, str>, Value<'b>)>);
-
-impl<'b> Members<'b> {
-    fn of(mut members: Vec<(Cow<'b, str>, Value<'b>)>) -> Option<Self> {
-        members.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
-        members.is_sorted_by(|(one, _), (other, _)| one != other).then_some(Self(members))
-    }
-
-    fn get(&self, name: &str) -> Option<&Value<'b>> {
-        let found = self.0.binary_search_by(|(found, _)| (**found).cmp(name)).ok()?;
-        Some(&self.0[found].1)
-    }
-}
-
-/// Reads a value, and refuses a member that stands twice in one object, at every depth: which of
-/// them counts is up to the reader (RFC 8259 section 4).
-struct Reader {
-    /// How many levels of arrays and objects may still follow.
-    levels: usize,
-}
-
-impl Reader {
-    fn below<E: serde::de::Error>(self) -> Result<Self, E> {
-        let levels = self.levels.checked_sub(1).ok_or_else(|| E::custom("too deep"))?;
-        Ok(Self { levels })
-    }
-}
-
-impl<'de> DeserializeSeed<'de> for Reader {
-    type Value = Value<'de>;
-
-    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<Value<'de>, D::Error> {
-        reader.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Reader {
-    type Value = Value<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("JSON")
-    }
-
-    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Value<'de>, E> {
-        Ok(Value::Text(Cow::Borrowed(text)))
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<Value<'de>, E> {
-        Ok(Value::Text(Cow::Owned(text.to_owned())))
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<Value<'de>, E> {
-        Ok(Value::Other)
-    }
-
-    fn visit_i64<E>(self, number: i64) -> Result<Value<'de>, E> {
-        Ok(Value::Number(Some(number)))
-    }
-
-    fn visit_u64<E>(self, number: u64) -> Result<Value<'de>, E> {
-        Ok(Value::Number(number.try_into().ok()))
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<Value<'de>, E> {
-        Ok(Value::Number(None))
-    }
-
-    fn visit_unit<E>(self) -> Result<Value<'de>, E> {
-        Ok(Value::Other)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Value<'de>, A::Error> {
-        let Self { levels } = self.below()?;
-        let mut values = vec![];
-        while let Some(value) = elements.next_element_seed(Self { levels })? {
-            values.push(value);
-        }
-        Ok(Value::Array(values))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value<'de>, A::Error> {
-        let Self { levels } = self.below()?;
-        let mut members = vec![];
-        while let Some(name) = entries.next_key_seed(Name)? {
-            members.push((name, entries.next_value_seed(Self { levels })?));
-        }
-        let members = Members::of(members).ok_or_else(|| A::Error::custom("a member twice"))?;
-        Ok(Value::Object(members))
-    }
-}
-
-/// Reads the name of a member, without a copy where nothing in it is escaped.
-struct Name;
-
-impl<'de> DeserializeSeed<'de> for Name {
-    type Value = Cow<'de, str>;
-
-    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<Cow<'de, str>, D::Error> {
-        reader.deserialize_str(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Name {
-    type Value = Cow<'de, str>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a name")
-    }
-
-    fn visit_borrowed_str<E>(self, name: &'de str) -> Result<Cow<'de, str>, E> {
-        Ok(Cow::Borrowed(name))
-    }
-
-    fn visit_str<E>(self, name: &str) -> Result<Cow<'de, str>, E> {
-        Ok(Cow::Owned(name.to_owned()))
-    }
-}
-
-/// How deep a body may be nested.
-const DEPTH: usize = 128;
 
 /// How many calls a batch may have.
 const BATCH: usize = 100;
@@ -429,7 +305,8 @@ mod tests {
     }
 
     fn asked(body: &str, door: Door) -> Result<String, NotCalls> {
-        calls(body.as_bytes(), door).map(|calls| told(&calls.ask(&Wanted::Unsaid)))
+        calls(body.as_bytes(), door, &Said::default())
+            .map(|calls| told(&calls.ask(&Wanted::Unsaid)))
     }
 
     /// A body: the namespaces and operations that it asks for.
@@ -483,9 +360,13 @@ mod tests {
 
     #[test]
     fn what_every_client_does_needs_a_key_only() {
-        for method in
-            ["initialize", "ping", "notifications/initialized", "tools/list", "logging/setLevel"]
-        {
+        for method in [
+            "initialize",
+            "server/discover",
+            "notifications/initialized",
+            "tools/list",
+            "logging/setLevel",
+        ] {
             asks(&of(method, ""), "any; any");
             asks(&of(method, r#""namespace":"a""#), "a; any");
         }
@@ -531,7 +412,7 @@ mod tests {
                 "unclear" => Wanted::Unclear,
                 names => Wanted::These(names.parse().unwrap()),
             };
-            let calls = calls(body.as_bytes(), Door::Rpc).unwrap();
+            let calls = calls(body.as_bytes(), Door::Rpc, &Said::default()).unwrap();
             assert_eq!(told(&calls.ask(&elsewhere)), expected);
         };
         asks(&of("x", r#""namespace":"a""#), "b", "a b; x");
@@ -539,6 +420,32 @@ mod tests {
         asks(&of("x", ""), "b", "b; x");
         asks(&of("ping", ""), "b", "b; any");
         asks(&of("ping", ""), "unclear", "unclear; any");
+    }
+
+    #[test]
+    fn what_the_head_says_is_true_of_every_call() {
+        let check = |body: &str, method, name, namespace, expected: bool| {
+            let said = Said { method, name, namespace };
+            let found = calls(body.as_bytes(), Door::Mcp, &said).map(|_| ());
+            let expected = if expected { Ok(()) } else { Err(NotCalls::NotRequests) };
+            assert_eq!(found, expected, "{body} {said:?}");
+        };
+        let call = of("tools/call", r#""name":"stop","arguments":{"namespace":"a"}"#);
+        let read = of("resources/read", r#""uri":"x:y""#);
+        let both = format!("[{call},{read}]");
+        let answer = r#"{"jsonrpc":"2.0","id":1,"result":{}}"#;
+        check(&call, Some("tools/call"), Some("stop"), Some("a"), true);
+        check(&call, Some("tools/list"), None, None, false);
+        check(&call, Some("Tools/Call"), None, None, false);
+        check(&call, None, Some("start"), None, false);
+        check(&call, None, None, Some("b"), false);
+        check(&call, None, None, Some(""), false);
+        check(&read, Some("resources/read"), Some("x:y"), None, true);
+        check(&read, None, None, Some("a"), false);
+        check(&both, None, None, None, true);
+        check(&both, Some("tools/call"), None, None, false);
+        check(answer, None, None, None, true);
+        check(answer, Some("tools/call"), None, None, false);
     }
 
     #[test]
@@ -586,7 +493,8 @@ mod tests {
         ] {
             refused(body, NotCalls::NotJson);
         }
-        assert_eq!(calls(b"{\"a\":\"\xff\"}", Door::Rpc), Err(NotCalls::NotJson));
+        let no_text = calls(b"{\"a\":\"\xff\"}", Door::Rpc, &Said::default());
+        assert_eq!(no_text, Err(NotCalls::NotJson));
         for body in [
             "1",
             "null",
@@ -613,7 +521,7 @@ mod tests {
     fn an_id_is_said_again_only_if_it_is_harmless() {
         let id = |id: &str| {
             let body = format!(r#"{{"jsonrpc":"2.0","method":"x","id":{id}}}"#);
-            calls(body.as_bytes(), Door::Rpc).unwrap().id().cloned()
+            calls(body.as_bytes(), Door::Rpc, &Said::default()).unwrap().id().cloned()
         };
         assert_eq!(id("7"), Some(Id::Number(7)));
         assert_eq!(id(r#""a-1""#), Some(Id::Text("a-1".to_owned())));

@@ -80,11 +80,17 @@ enum Operation {
 }
 
 /// Reads the calls of a body, of which the head may have said something: that must be true of each.
-pub fn calls(body: &[u8], door: Door, said: &Said<'_>) -> Result<Calls, NotCalls> {
-    match value::read(body)? {
+/// Where a call is one and asks for nothing sensible, its name is told too.
+pub fn calls(body: &[u8], door: Door, said: &Said<'_>) -> Result<Calls, (NotCalls, Option<Id>)> {
+    let nameless = |why| (why, None);
+    match value::read(body).map_err(nameless)? {
         Value::Object(members) => {
             let id = members.get("id").and_then(Id::of);
-            Ok(Calls { calls: vec![call(&members, door, said)?], id })
+            match call(&members, door, said) {
+                Ok(call) => Ok(Calls { calls: vec![call], id }),
+                Err(NotCalls::NotParameters) => Err((NotCalls::NotParameters, id)),
+                Err(why @ (NotCalls::NotJson | NotCalls::NotRequests)) => Err(nameless(why)),
+            }
         }
         Value::Array(batch) if (1..=BATCH).contains(&batch.len()) => {
             let one = |value: &Value<'_>| match value {
@@ -93,10 +99,11 @@ pub fn calls(body: &[u8], door: Door, said: &Said<'_>) -> Result<Calls, NotCalls
                     Err(NotCalls::NotRequests)
                 }
             };
-            Ok(Calls { calls: batch.iter().map(one).collect::<Result<_, _>>()?, id: None })
+            let calls = batch.iter().map(one).collect::<Result<_, _>>().map_err(nameless)?;
+            Ok(Calls { calls, id: None })
         }
         Value::Array(_) | Value::Number(_) | Value::Text(_) | Value::Other => {
-            Err(NotCalls::NotRequests)
+            Err(nameless(NotCalls::NotRequests))
         }
     }
 }
@@ -307,6 +314,7 @@ mod tests {
     fn asked(body: &str, door: Door) -> Result<String, NotCalls> {
         calls(body.as_bytes(), door, &Said::default())
             .map(|calls| told(&calls.ask(&Wanted::Unsaid)))
+            .map_err(|(why, _)| why)
     }
 
     /// A body: the namespaces and operations that it asks for.
@@ -426,7 +434,8 @@ mod tests {
     fn what_the_head_says_is_true_of_every_call() {
         let check = |body: &str, method, name, namespace, expected: bool| {
             let said = Said { method, name, namespace };
-            let found = calls(body.as_bytes(), Door::Mcp, &said).map(|_| ());
+            let found =
+                calls(body.as_bytes(), Door::Mcp, &said).map(|_| ()).map_err(|(why, _)| why);
             let expected = if expected { Ok(()) } else { Err(NotCalls::NotRequests) };
             assert_eq!(found, expected, "{body} {said:?}");
         };
@@ -494,7 +503,7 @@ mod tests {
             refused(body, NotCalls::NotJson);
         }
         let no_text = calls(b"{\"a\":\"\xff\"}", Door::Rpc, &Said::default());
-        assert_eq!(no_text, Err(NotCalls::NotJson));
+        assert_eq!(no_text, Err((NotCalls::NotJson, None)));
         for body in [
             "1",
             "null",
@@ -528,5 +537,11 @@ mod tests {
         for harmful in ["null", "1.5", "18446744073709551615", r#""""#, r#""a b""#, r#""<""#] {
             assert_eq!(id(harmful), None, "{harmful}");
         }
+        let fault = |body: &str| {
+            calls(body.as_bytes(), Door::Rpc, &Said::default()).map(|_| ()).unwrap_err()
+        };
+        let id = Some(Id::Number(1));
+        assert_eq!(fault(&of("x", r#""namespace":1"#)), (NotCalls::NotParameters, id));
+        assert_eq!(fault(&of("x", r#""Namespace":1"#)), (NotCalls::NotRequests, None));
     }
 }

@@ -158,8 +158,10 @@ impl Desk {
         let bearer = bearer.map_err(|denial| nameless(denial.into()))?;
         let (body, calls) = if has_calls {
             let body = whole(head, body, settings.rpc_body).await.map_err(nameless)?;
-            let calls = said(&head.headers).and_then(|said| rpc::calls(&body, door, &said));
-            (body, Some(calls.map_err(|why| nameless(Turned::NotCalls(why)))?))
+            let said = said(&head.headers).map_err(|why| nameless(Turned::NotCalls(why)))?;
+            let calls = rpc::calls(&body, door, &said);
+            let named = |(why, id)| (Turned::NotCalls(why), Hearer::Rpc(id));
+            (body, Some(calls.map_err(named)?))
         } else if body.is_end_stream() {
             (Bytes::new(), None)
         } else {

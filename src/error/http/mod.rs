@@ -301,6 +301,60 @@ mod tests {
         check(&Turned::Forwarded, [403, 403], "FORBIDDEN", "");
         check(&Turned::NotFound, [404, 404], "NOT_FOUND", "");
         check(&Turned::WrongMethod { allow: "GET" }, [405, 405], "METHOD_NOT_ALLOWED", "");
+        for why in [Unreadable::Body, Unreadable::Host, Unreadable::Path, Unreadable::TooLong] {
+            check(&Turned::Unreadable(why), [400, 400], "BAD_REQUEST", "");
+        }
+        check(&Turned::NotCalls(NotCalls::NotJson), [400, 400], "BAD_REQUEST", "");
+        check(&Turned::TooOften { wait: 1 }, [429, 429], "RATE_LIMITED", "");
+        check(&Turned::Upgrade, [501, 501], "NOT_IMPLEMENTED", "");
+        check(&Turned::UpstreamDown, [502, 502], "BAD_GATEWAY", "");
+        check(&Turned::UpstreamSlow, [504, 504], "GATEWAY_TIMEOUT", "");
+    }
+
+    #[test]
+    fn waiting_and_other_methods_are_told_where_they_help() {
+        let told = |turned: Turned| {
+            let told = turned.told(&Hearer::Client, ErrorFormat::Default);
+            (told.allow, told.retry_after)
+        };
+        assert_eq!(told(Turned::WrongMethod { allow: "GET" }), (Some("GET"), None));
+        assert_eq!(told(Turned::TooOften { wait: 36 }), (None, Some(36)));
+        assert_eq!(told(Turned::NotFound), (None, None));
+    }
+
+    /// What is told to whoever speaks JSON-RPC: the status, the code, and the code of HTTP.
+    #[track_caller]
+    fn calls(turned: &Turned, status: u16, code: i16, word: &str) {
+        for format in ErrorFormat::ALL {
+            let told = turned.told(&Hearer::Rpc(None), format);
+            let body: serde_json::Value = serde_json::from_str(&told.body).unwrap();
+            assert_eq!((told.status, told.code), (status, word), "{turned:?}");
+            assert_eq!(body["error"]["code"], code, "{turned:?}");
+            assert_eq!(body["error"]["data"]["code"], word);
+            assert_eq!((&body["jsonrpc"], &body["id"]), (&"2.0".into(), &serde_json::Value::Null));
+        }
+    }
+
+    #[test]
+    fn a_caller_is_told_in_json_rpc() {
+        calls(&Turned::NotCalls(NotCalls::NotJson), 400, -32700, "BAD_REQUEST");
+        calls(&Turned::NotCalls(NotCalls::NotRequests), 400, -32600, "BAD_REQUEST");
+        calls(&Turned::NotCalls(NotCalls::NotParameters), 400, -32602, "BAD_REQUEST");
+        calls(&Turned::Unreadable(Unreadable::Media), 400, -32600, "BAD_REQUEST");
+        calls(&Denial::Unclear { id: None }.into(), 400, -32600, "INVALID_TOKEN");
+        calls(&Denial::NoKey.into(), 401, -32001, "MISSING_TOKEN");
+        calls(&refused(Refusal::BadSignature), 401, -32001, "INVALID_TOKEN");
+        calls(&refused(Refusal::Expired { at: at() }), 401, -32001, "EXPIRED_TOKEN");
+        calls(&wrong_namespace(), 403, -32003, "FORBIDDEN");
+        calls(&Denial::Undecided.into(), 503, -32000, "UNAVAILABLE");
+        calls(&Turned::UpstreamDown, 502, -32000, "BAD_GATEWAY");
+        calls(&Turned::UpstreamSlow, 504, -32000, "GATEWAY_TIMEOUT");
+        let named = |id| wrong_namespace().told(&Hearer::Rpc(Some(id)), ErrorFormat::Default).body;
+        assert_eq!(
+            named(Id::Text("a-1".to_owned())),
+            r#"{"jsonrpc":"2.0","error":{"code":-32003,"message":"API key does not open this namespace. Ask for a key that does","data":{"code":"FORBIDDEN","hint":"Ask for a key that does","details":[{"issue":"wrong_namespace","required":["team-beta"],"current":["team-alpha"]}]}},"id":"a-1"}"#
+        );
+        assert!(named(Id::Number(-7)).ends_with(r#","id":-7}"#));
     }
 
     #[test]

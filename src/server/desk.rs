@@ -21,7 +21,7 @@ use hyper::{
 
 use super::{
     Settings,
-    exchange::Answered,
+    exchange::{Answered, Watch},
     guard::guard,
     head::Policy,
     hop,
@@ -61,6 +61,7 @@ pub(super) struct Visit {
     /// The other end.
     pub(super) peer: IpAddr,
     pub(super) pulse: Arc<Pulse>,
+    pub(super) watch: Rc<Watch>,
     /// What lies behind us, if anything does.
     pub(super) upstream: Option<Rc<Upstream>>,
     /// Counts as a connection until it is dropped.

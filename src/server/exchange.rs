@@ -1,9 +1,10 @@
 //! An exchange with what lies behind us: bodies on their way, and the leave under which they are.
 
 use std::{
-    cell::Cell,
+    cell::{Cell, RefCell},
     error::Error,
-    future::pending,
+    future::{pending, poll_fn},
+    mem,
     pin::Pin,
     rc::Rc,
     sync::Arc,
@@ -16,7 +17,13 @@ use http_body_util::Full;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::time::{Instant, sleep};
 
-use super::{Settings, desk::Desk, hop, pulse::Pulse, upstream::Line};
+use super::{
+    Settings,
+    desk::{Desk, Visit},
+    hop,
+    pulse::Pulse,
+    upstream::Line,
+};
 use crate::gate::{Admission, Denial, Gate};
 
 /// The body of an answer.
@@ -167,20 +174,56 @@ impl Leave {
     }
 }
 
-/// An answer that comes from behind us, for as long as there is leave.
+/// Whether there still is leave for what a connection carries. Whoever reads slowly is cut as well,
+/// so the connection looks, not the answer.
+#[derive(Default)]
+pub(super) struct Watch(RefCell<Carried>);
+
+/// What a connection carries, as far as there must be leave for it.
+#[derive(Default)]
+enum Carried {
+    #[default]
+    Nothing,
+    /// An answer that began a moment ago: most are over before anybody looks.
+    Begun(Box<Leave>),
+    /// One that goes on; this ends when leave does.
+    GoesOn(Pin<Box<dyn Future<Output = ()>>>),
+}
+
+impl Watch {
+    /// Returns when there is no leave any more for what is carried. To be asked whenever the
+    /// connection has been served.
+    pub(super) async fn lost(&self) {
+        poll_fn(|cx| {
+            let mut carried = self.0.borrow_mut();
+            if let Carried::Begun(_) = *carried
+                && let Carried::Begun(mut leave) = mem::take(&mut *carried)
+            {
+                *carried = Carried::GoesOn(Box::pin(async move {
+                    let denial = leave.lost().await;
+                    leave.tell(&denial);
+                }));
+            }
+            match &mut *carried {
+                Carried::Nothing | Carried::Begun(_) => Poll::Pending,
+                Carried::GoesOn(lost) => lost.as_mut().poll(cx),
+            }
+        })
+        .await;
+    }
+
+    fn carry(&self, carried: Carried) {
+        *self.0.borrow_mut() = carried;
+    }
+}
+
+/// An answer that comes from behind us.
 pub(super) struct Passed {
     body: Incoming,
-    watch: Watch,
     line: Option<Line>,
     upload: Rc<Upload>,
     pulse: Arc<Pulse>,
-}
-
-/// Who looks whether there still is leave.
-enum Watch {
-    /// Nobody yet: most answers come at once.
-    Idle(Option<Box<Leave>>),
-    On(Pin<Box<dyn Future<Output = ()>>>),
+    watch: Rc<Watch>,
 }
 
 impl Passed {
@@ -189,26 +232,19 @@ impl Passed {
         leave: Leave,
         line: Line,
         upload: Rc<Upload>,
-        pulse: Arc<Pulse>,
+        visit: &Visit,
     ) -> Self {
-        let watch = Watch::Idle(Some(Box::new(leave)));
-        Self { body, watch, line: Some(line), upload, pulse }
+        let watch = Rc::clone(&visit.watch);
+        watch.carry(Carried::Begun(Box::new(leave)));
+        Self { body, line: Some(line), upload, pulse: Arc::clone(&visit.pulse), watch }
     }
-}
 
-impl Watch {
-    fn poll_lost(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if let Self::Idle(leave) = self
-            && let Some(mut leave) = leave.take()
+    /// The connection behind us is free once the answer has come to its end.
+    fn hang_up(&mut self, ended: bool) {
+        if (ended || self.body.is_end_stream())
+            && let Some(line) = self.line.take()
         {
-            *self = Self::On(Box::pin(async move {
-                let denial = leave.lost().await;
-                leave.tell(&denial);
-            }));
-        }
-        match self {
-            Self::Idle(_) => Poll::Pending,
-            Self::On(lost) => lost.as_mut().poll(cx),
+            line.hang_up();
         }
     }
 }
@@ -223,13 +259,7 @@ impl Body for Passed {
     ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
         let this = self.get_mut();
         let frame = Pin::new(&mut this.body).poll_frame(cx);
-        let ends = matches!(frame, Poll::Ready(None)) || this.body.is_end_stream();
-        if !ends && this.watch.poll_lost(cx).is_ready() {
-            return Poll::Ready(Some(Err(Cut)));
-        }
-        if ends && let Some(line) = this.line.take() {
-            line.hang_up();
-        }
+        this.hang_up(matches!(frame, Poll::Ready(None)));
         frame.map_err(|_| Cut).map_ok(|mut frame| {
             if let Some(trailers) = frame.trailers_mut() {
                 hop::trail(trailers, &[]);
@@ -249,11 +279,8 @@ impl Body for Passed {
 
 impl Drop for Passed {
     fn drop(&mut self) {
-        if self.body.is_end_stream()
-            && let Some(line) = self.line.take()
-        {
-            line.hang_up();
-        }
+        self.hang_up(false);
+        self.watch.carry(Carried::Nothing);
         self.pulse.answered(self.upload.ended.get());
     }
 }
@@ -287,8 +314,7 @@ impl Body for Answered {
     }
 }
 
-/// An answer that does not come to its end: what is behind us broke off, or there is no leave any
-/// more.
+/// An answer does not come to its end: what is behind us broke off.
 #[derive(Debug)]
 pub(super) struct Cut;
 

@@ -38,7 +38,7 @@ pub(super) fn onward(
             // Some write one for the other.
             _ if word.contains('_') => false,
             _ if public && sources.contains(name) => false,
-            _ => !ours(word) && *name != API_KEY && !is_hop(word) && !REREAD.contains(&word),
+            _ => !(ours(word) || *name == API_KEY || is_hop(word) || is_reread(word)),
         };
         kept && !named.iter().any(|named| named == word)
     };
@@ -167,20 +167,20 @@ fn is_hop(name: &str) -> bool {
         )
 }
 
+/// Whether some take one request for another by this than its first line says.
+fn is_reread(name: &str) -> bool {
+    name.starts_with("x-original-")
+        || matches!(
+            name,
+            "x-http-method" | "x-http-method-override" | "x-method-override" | "x-rewrite-url"
+        )
+}
+
 const OURS: &str = "x-msb-";
 
 /// What a request is read by, and no sender can take out of it.
 const FRAMING: [&str; 6] =
     ["content-encoding", "content-length", "content-type", "expect", "host", "transfer-encoding"];
-
-/// By what some take one request for another than its first line says.
-const REREAD: [&str; 5] = [
-    "x-http-method",
-    "x-http-method-override",
-    "x-method-override",
-    "x-original-url",
-    "x-rewrite-url",
-];
 
 const STAMPS: usize = 8;
 

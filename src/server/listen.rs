@@ -112,6 +112,7 @@ async fn serve(listener: std::net::TcpListener, work: Work) {
                 let visit = Visit {
                     peer: peer.ip(),
                     pulse: Arc::default(),
+                    watch: Rc::default(),
                     upstream: upstream.clone(),
                     open: Rc::new(open),
                 };
@@ -172,27 +173,35 @@ async fn connection(
             .serve_connection(io, service)
             .with_upgrades()
     );
-    let mut late = pin!(pulse.late());
+    let mut over = pin!(async {
+        tokio::select! {
+            biased;
+            () = pulse.late() => {}
+            () = visit.watch.lost() => {}
+        }
+    });
     tokio::select! {
         biased;
         _ = served.as_mut() => return,
-        () = late.as_mut() => return,
+        () = over.as_mut() => return,
         _ = stop.wait_for(|stop| *stop) => {}
     }
     // Whoever has just connected is about to ask, and hyper would close without an answer.
     let mut patience = pin!(sleep(FIRST_WORDS_WITHIN));
     while pulse.phase() == Phase::Head {
         tokio::select! {
+            biased;
             _ = served.as_mut() => return,
-            () = late.as_mut() => return,
+            () = over.as_mut() => return,
             () = patience.as_mut() => break,
             () = sleep(PAUSE) => {}
         }
     }
     served.as_mut().graceful_shutdown();
     tokio::select! {
+        biased;
         _ = served => {}
-        () = late => {}
+        () = over => {}
     }
 }
 

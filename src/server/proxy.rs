@@ -268,8 +268,7 @@ impl Desk {
         if head.method != Method::HEAD && status != StatusCode::NOT_MODIFIED {
             answer.headers_mut().remove(header::CONTENT_LENGTH);
         }
-        let pulse = Arc::clone(&visit.pulse);
-        let passed = |body| Passed::new(body, leave, line, upload, pulse);
+        let passed = |body| Passed::new(body, leave, line, upload, visit);
         Ok(answer.map(|body| Answered::Passed(Box::new(passed(body)))))
     }
 }

@@ -177,7 +177,7 @@ async fn connection(
         tokio::select! {
             biased;
             () = pulse.late() => {}
-            () = visit.watch.lost() => {}
+            () = visit.watch.lost() => pulse.cut(),
         }
     });
     tokio::select! {

@@ -9,7 +9,7 @@ use hyper::{
     body::{Body, Incoming},
     header::{self, HeaderName},
     http::request::Parts,
-    upgrade,
+    upgrade::{self, OnUpgrade},
 };
 use hyper_util::rt::TokioIo;
 use tokio::{io::copy_bidirectional, task::spawn_local, time::timeout};
@@ -256,10 +256,17 @@ impl Desk {
         *answer.version_mut() = Version::HTTP_11;
         if switched {
             hop::switch(answer.headers_mut());
-            let tunnel = tunnel(Request::from_parts(head, ()), upgrade::on(&mut answer), leave);
-            let connection = visit.open();
+            let client = upgrade::on(&mut Request::from_parts(head, ()));
+            let tunnel = tunnel(client, upgrade::on(&mut answer));
+            let (connection, pulse) = (visit.open(), Arc::clone(&visit.pulse));
             spawn_local(async move {
-                tunnel.await;
+                tokio::select! {
+                    () = tunnel => {}
+                    denial = leave.lost() => {
+                        pulse.cut();
+                        leave.tell(&denial);
+                    }
+                }
                 drop((connection, line));
             });
             return Ok(answer.map(|_| Full::default().into()));
@@ -326,25 +333,11 @@ fn is_json(media: &[u8]) -> bool {
     kind.trim() == "application/json" && matches!(charset, "charset=utf-8" | "charset=\"utf-8\"")
 }
 
-/// Carries the bytes of a websocket in both directions, for as long as there is leave.
-fn tunnel(
-    mut client: Request<()>,
-    upstream: upgrade::OnUpgrade,
-    mut leave: Leave,
-) -> impl Future<Output = ()> {
-    let client = upgrade::on(&mut client);
-    async move {
-        let carried = async {
-            let (client, upstream) = (client.await?, upstream.await?);
-            let (mut client, mut upstream) = (TokioIo::new(client), TokioIo::new(upstream));
-            // Whoever hangs up says so by hanging up.
-            let _ = copy_bidirectional(&mut client, &mut upstream).await;
-            Ok::<_, hyper::Error>(())
-        };
-        tokio::select! {
-            _ = carried => {}
-            denial = leave.lost() => leave.tell(&denial),
-        }
+/// Carries the bytes of a websocket in both directions. Whoever hangs up says so by hanging up.
+async fn tunnel(client: OnUpgrade, upstream: OnUpgrade) {
+    if let (Ok(client), Ok(upstream)) = (client.await, upstream.await) {
+        let (mut client, mut upstream) = (TokioIo::new(client), TokioIo::new(upstream));
+        let _ = copy_bidirectional(&mut client, &mut upstream).await;
     }
 }
 

@@ -37,13 +37,16 @@ pub(super) struct Pulse {
     phase: AtomicU64,
     /// Whether what was read last ended as a head does, so that nothing of the next is there yet.
     ends: AtomicBool,
+    /// Whether what is on its way to the client is to be lost.
+    cut: AtomicBool,
 }
 
 impl Default for Pulse {
     fn default() -> Self {
         // A connection is made to be used: its first head is due at once.
         let phase = AtomicU64::new(Phase::Head as u64);
-        Self { began: Instant::now(), phase, ends: AtomicBool::new(false) }
+        let (ends, cut) = Default::default();
+        Self { began: Instant::now(), phase, ends, cut }
     }
 }
 
@@ -83,6 +86,11 @@ impl Pulse {
         self.beat(if waits { Phase::Waiting } else { Phase::Head });
     }
 
+    /// Takes back what is on its way, as far as that can be, when the connection ends.
+    pub(super) fn cut(&self) {
+        self.cut.store(true, Relaxed);
+    }
+
     /// Returns when the client has taken too long.
     pub(super) async fn late(&self) {
         loop {
@@ -107,6 +115,14 @@ impl Pulse {
 pub(super) struct Felt {
     pub(super) stream: TcpStream,
     pub(super) pulse: Arc<Pulse>,
+}
+
+impl Drop for Felt {
+    fn drop(&mut self) {
+        if self.pulse.cut.load(Relaxed) {
+            let _ = self.stream.set_zero_linger();
+        }
+    }
 }
 
 impl AsyncRead for Felt {

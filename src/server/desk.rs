@@ -1,7 +1,6 @@
 //! The desk: what is answered to a request.
 
 use std::{
-    any::Any,
     net::IpAddr,
     rc::Rc,
     sync::{
@@ -21,14 +20,17 @@ use hyper::{
 
 use super::{
     Settings,
-    exchange::{Answered, Watch},
+    entry::admit,
+    exchange::Answered,
     guard::guard,
     head::Policy,
     hop,
+    leave::Watch,
+    listen::Slot,
     live::Live,
     log::{Entry, Log},
     metrics::Metrics,
-    proxy::{Passage, admit},
+    proxy::Passage,
     pulse::Pulse,
     rate::Rates,
     route::Route,
@@ -64,15 +66,8 @@ pub(super) struct Visit {
     pub(super) watch: Rc<Watch>,
     /// What lies behind us, if anything does.
     pub(super) upstream: Option<Rc<Upstream>>,
-    /// Counts as a connection until it is dropped.
-    pub(super) open: Rc<dyn Any>,
-}
-
-impl Visit {
-    /// What counts as a connection, for whoever outlives it.
-    pub(super) fn open(&self) -> Rc<dyn Any> {
-        Rc::clone(&self.open)
-    }
+    /// Its place among the connections, for whoever outlives it.
+    pub(super) slot: Rc<Slot>,
 }
 
 type Answer = Response<Full<Bytes>>;

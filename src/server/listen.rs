@@ -21,13 +21,14 @@ use hyper_util::rt::TokioIo;
 use tokio::{
     net::{TcpListener, TcpStream},
     runtime::{Builder, LocalOptions},
-    sync::{Semaphore, watch},
+    sync::{AcquireError, OwnedSemaphorePermit, Semaphore, watch},
     task::spawn_local,
     time::{sleep, timeout},
 };
 
 use super::{
     desk::{Desk, Visit},
+    metrics::Open,
     pulse::{Felt, Phase},
     upstream::Upstream,
 };
@@ -108,13 +109,13 @@ async fn serve(listener: std::net::TcpListener, work: Work) {
         };
         match accepted {
             Ok((stream, peer)) => {
-                let open = (Desk::open(&desk), room, here);
+                let slot = Slot { _open: desk.open(), _rooms: [room, here] };
                 let visit = Visit {
                     peer: peer.ip(),
                     pulse: Arc::default(),
                     watch: Rc::default(),
                     upstream: upstream.clone(),
-                    open: Rc::new(open),
+                    slot: Rc::new(slot),
                 };
                 let (desk, stopped) = (Arc::clone(&desk), stopped_here.clone());
                 spawn_local(async move { connection(stream, &desk, visit, stopped).await });
@@ -126,6 +127,13 @@ async fn serve(listener: std::net::TcpListener, work: Work) {
     drop(listener);
     stop_here.send_replace(true);
     let _ = timeout(server.drain, here.acquire_many(MOST_ROOM as u32)).await;
+}
+
+/// What counts as a connection until it is dropped.
+pub(super) struct Slot {
+    _open: Open,
+    /// Of all workers, and of this one; nobody closes these.
+    _rooms: [Result<OwnedSemaphorePermit, AcquireError>; 2],
 }
 
 /// Stops every worker when it is dropped.

@@ -16,6 +16,7 @@ mod limits;
 mod load;
 mod logs;
 mod metrics;
+mod proxy;
 mod refusals;
 mod reload;
 mod store;

@@ -61,6 +61,11 @@ impl Client {
         Self { stream, ahead: vec![] }
     }
 
+    /// The same connection, for whoever only says something.
+    pub fn again(&self) -> Self {
+        Self { stream: self.stream.try_clone().unwrap(), ahead: vec![] }
+    }
+
     /// Says bytes; whoever has closed the other end will be noticed when an answer is read.
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
         let _ = self.stream.write_all(bytes.as_ref());

@@ -1,9 +1,12 @@
 //! The proxy on the wire. One question is behind every test: did anything reach the upstream that
 //! was not judged as it stands there?
 
+mod answers;
 mod client;
+mod cuts;
 mod judge;
 mod lax;
+mod mutants;
 mod site;
 mod table;
 mod upstream;

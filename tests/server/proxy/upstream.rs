@@ -1,5 +1,5 @@
-//! A stub upstream. It records every request byte for byte as it arrives, and does what the path
-//! asks of it: `/play/NAME` is one of the plays below, and everything else is answered 200.
+//! A stub upstream. It records every request byte for byte as it arrives, and does what the target
+//! asks of it: `/play/NAME` and `?play=NAME` are plays below, and everything else is answered 200.
 
 use std::{
     io::{self, Read, Write},
@@ -425,11 +425,9 @@ impl Call<'_> {
     fn play(&mut self) -> io::Result<()> {
         let seen = self.seen();
         let target = seen.target();
-        let path = target.split('?').next().unwrap_or_default();
-        let (play, what) = match path.strip_prefix("/play/") {
-            Some(play) => play.split_once('/').unwrap_or((play, "")),
-            None => ("", ""),
-        };
+        let asked = target.strip_prefix("/play/").or(target.split_once("?play=").map(|(_, it)| it));
+        let asked = asked.map_or("", |it| it.split(['?', '&']).next().unwrap_or_default());
+        let (play, what) = asked.split_once('/').unwrap_or((asked, ""));
         // Whoever asks for a websocket anywhere else gets one.
         if play.is_empty() && seen.one("upgrade").is_some() {
             return self.websocket();

@@ -77,10 +77,15 @@ fn an_answer_passes_as_it_is() {
 }
 
 #[test]
-fn trailers_of_an_answer_pass() {
+fn trailers_of_an_answer_pass_to_whoever_reads_them() {
     let site = Site::new();
-    let reply = ask(&site, "GET /play/says/chunks");
-    assert_eq!(reply.trailers, [("x-sum".to_owned(), "11".to_owned())]);
+    for (lines, expected) in [("TE: trailers", vec![("x-sum".into(), "11".into())]), ("", vec![])]
+    {
+        let mut client = site.client();
+        client.send(site.head("GET /play/says/chunks", lines));
+        let reply = client.reply("GET").unwrap();
+        assert_eq!((reply.text().as_str(), reply.trailers), ("hello, you!", expected));
+    }
 }
 
 #[test]

@@ -198,6 +198,16 @@ impl Client {
         }
     }
 
+    /// Listens until the other end closes or says nothing for a while.
+    pub fn hears_within(&mut self, silence: Duration) {
+        self.stream.set_read_timeout(Some(silence)).unwrap();
+        let mut bytes = [0; 65536];
+        while let Ok(length @ 1..) = self.stream.read(&mut bytes) {
+            self.ahead.extend(&bytes[..length]);
+        }
+        self.stream.set_read_timeout(Some(SOON)).unwrap();
+    }
+
     /// Whether the other end neither closes nor fails within a while, whatever it says.
     #[track_caller]
     pub fn goes_on_for(&mut self, while_: Duration) -> bool {

@@ -51,7 +51,15 @@ impl Reading {
         let mut paths = vec![seen.target()];
         paths.extend(told(&PATHS));
         paths.extend(paths.clone().iter().map(|target| path(target)));
-        Self { methods, paths, calls: calls(&seen.body), fields }
+        let mut calls = calls(&seen.body);
+        // Some believe of a call what the head says of it.
+        for call in &mut calls {
+            call.methods.extend(told(&["mcp-method"]).into_iter().map(Json::Text));
+            if !call.names.is_empty() {
+                call.names.extend(told(&["mcp-name"]).into_iter().map(Json::Text));
+            }
+        }
+        Self { methods, paths, calls, fields }
     }
 
     /// The values under a name, which is in lower case.
@@ -77,9 +85,11 @@ pub fn path(target: &str) -> String {
     let path = target.split(['?', '#']).next().unwrap_or_default();
     let path = decoded(&decoded(path)).replace('\\', "/");
     let path = path.split(['?', '#', '\0']).next().unwrap_or_default();
+    // Some file systems cut these off.
+    let path = path.trim_end_matches([' ', '/']);
     let mut segments = vec![];
     for segment in path.split('/') {
-        match segment.split(';').next().unwrap_or_default().trim() {
+        match segment.split(';').next().unwrap_or_default() {
             "" | "." => {}
             ".." => drop(segments.pop()),
             segment => segments.push(segment.to_owned()),
@@ -112,7 +122,7 @@ fn decoded(text: &str) -> String {
 
 /// Letters without their case, as Unicode has it.
 pub fn folded(text: &str) -> String {
-    text.trim().to_uppercase().to_lowercase()
+    text.to_uppercase().to_lowercase()
 }
 
 /// Every call in a body, in batches of batches, and one behind the other.
@@ -274,8 +284,8 @@ impl Parser {
 /// Headers by which some say another method.
 const METHODS: [&str; 3] = ["x-http-method-override", "x-http-method", "x-method-override"];
 /// Headers by which some say another path.
-const PATHS: [&str; 5] =
-    ["x-original-url", "x-rewrite-url", "x-forwarded-uri", "x-forwarded-path", "x-forwarded-prefix"];
+const PATHS: [&str; 6] =
+    ["x-original-uri", "x-original-url", "x-rewrite-url", "x-forwarded-uri", "x-forwarded-path", "x-forwarded-prefix"];
 const DEEPEST: usize = 300;
 
 /// A reader that finds nothing would hold everything to be good.

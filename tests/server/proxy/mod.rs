@@ -7,6 +7,8 @@ mod cuts;
 mod judge;
 mod lax;
 mod mutants;
+mod rates;
 mod site;
 mod table;
 mod upstream;
+mod websockets;

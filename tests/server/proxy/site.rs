@@ -157,6 +157,7 @@ pub const ROUTES: &[Route] = &[
     ("/v1/models", "GET", "public", "", ""),
     ("/own/*", "", "key", "key", "any"),
     ("/spaces/:ns/*", "", "key", "path:ns", "any"),
+    ("/rooms/:ns", "GET", "key", "path:ns", "any"),
     ("/fixed/*", "", "key", "fixed:alpha", "any"),
     ("/any/*", "", "key", "any", "any"),
     ("/tenants/*", "", "key", "header:X-Tenant", "any"),

@@ -30,12 +30,10 @@ struct Book {
 }
 
 /// A request as it arrived.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Seen {
     /// The answer bears it in `X-Stub`.
     pub serial: usize,
-    /// Requests with the same one came on the same connection.
-    pub connection: SocketAddr,
     /// Up to the empty line and with it.
     pub head: Vec<u8>,
     /// The body as it was framed.
@@ -50,11 +48,12 @@ pub struct Seen {
 }
 
 /// How far a request came.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum End {
     /// Its connection ended before it did.
     CutOff,
     /// More of it may come.
+    #[default]
     Open,
     Whole,
 }
@@ -199,8 +198,8 @@ impl Book {
 struct Call<'a> {
     stream: &'a TcpStream,
     book: &'a Book,
-    serial: usize,
-    connection: SocketAddr,
+    /// As it was when its head had come.
+    current: Seen,
     /// What has come and was not read yet.
     ahead: Vec<u8>,
     /// Whether nothing more is said on this connection.
@@ -212,8 +211,8 @@ fn serve(stream: &TcpStream, book: &Book) -> io::Result<()> {
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(SOON))?;
     stream.set_write_timeout(Some(SOON))?;
-    let connection = stream.peer_addr()?;
-    let mut call = Call { stream, book, serial: 0, connection, ahead: vec![], last: false };
+    let current = Seen::default();
+    let mut call = Call { stream, book, current, ahead: vec![], last: false };
     while !call.last {
         call.head()?;
         call.play()?;
@@ -244,42 +243,24 @@ impl Call<'_> {
     }
 
     fn open(&mut self, head: Vec<u8>) {
-        self.serial = self.book.serial.fetch_add(1, Ordering::SeqCst) + 1;
-        self.book.seen().push(Seen {
-            serial: self.serial,
-            connection: self.connection,
+        self.current = Seen {
+            serial: self.book.serial.fetch_add(1, Ordering::SeqCst) + 1,
             head,
             framed: vec![],
             body: vec![],
             trailers: vec![],
             end: End::Open,
             gone: None,
-        });
+        };
+        self.book.seen().push(self.current.clone());
     }
 
     /// Changes what is recorded, unless somebody has taken the record away.
     fn note(&self, change: impl FnOnce(&mut Seen)) {
         let mut seen = self.book.seen();
-        if let Some(seen) = seen.iter_mut().find(|seen| seen.serial == self.serial) {
+        if let Some(seen) = seen.iter_mut().find(|seen| seen.serial == self.current.serial) {
             change(seen);
         }
-    }
-
-    fn seen(&self) -> Seen {
-        let seen = self.book.seen();
-        // Whoever has taken the record away asks for nothing that depends on it.
-        let known = seen.iter().find(|seen| seen.serial == self.serial).cloned();
-        drop(seen);
-        known.unwrap_or_else(|| Seen {
-            serial: self.serial,
-            connection: self.connection,
-            head: b"GET / HTTP/1.1\r\n\r\n".to_vec(),
-            framed: vec![],
-            body: vec![],
-            trailers: vec![],
-            end: End::Open,
-            gone: None,
-        })
     }
 
     /// Waits for more bytes.
@@ -313,7 +294,7 @@ impl Call<'_> {
         &mut self,
         each: &mut impl FnMut(&mut Self, &[u8]) -> io::Result<()>,
     ) -> io::Result<()> {
-        let seen = self.seen();
+        let seen = self.current.clone();
         if seen.all("transfer-encoding").iter().any(|coding| coding.contains("chunked")) {
             loop {
                 let size = self.line()?;
@@ -386,7 +367,7 @@ impl Call<'_> {
     /// Answers with these lines behind the status; `STUB` in them is the one that tells requests
     /// apart.
     fn answer(&mut self, head: &str, body: impl AsRef<[u8]>) -> io::Result<()> {
-        let head = head.replace("STUB", &format!("X-Stub: {}", self.serial)).replace('\n', "\r\n");
+        let head = head.replace("STUB", &format!("X-Stub: {}", self.current.serial)).replace('\n', "\r\n");
         let mut bytes = format!("HTTP/1.1 {head}\r\n\r\n").into_bytes();
         bytes.extend(body.as_ref());
         self.say(bytes)
@@ -395,7 +376,7 @@ impl Call<'_> {
     /// The answer to everything that asks for no play.
     fn usual(&mut self) -> io::Result<()> {
         let head = format!("200 OK\nSTUB\nContent-Length: {}", WORDS.len());
-        let body = if self.seen().method() == "HEAD" { "" } else { WORDS };
+        let body = if self.current.method() == "HEAD" { "" } else { WORDS };
         self.answer(&head, body)
     }
 
@@ -423,13 +404,12 @@ impl Call<'_> {
     }
 
     fn play(&mut self) -> io::Result<()> {
-        let seen = self.seen();
-        let target = seen.target();
+        let target = self.current.target();
         let asked = target.strip_prefix("/play/").or(target.split_once("?play=").map(|(_, it)| it));
         let asked = asked.map_or("", |it| it.split(['?', '&']).next().unwrap_or_default());
         let (play, what) = asked.split_once('/').unwrap_or((asked, ""));
         // Whoever asks for a websocket anywhere else gets one.
-        if play.is_empty() && seen.one("upgrade").is_some() {
+        if play.is_empty() && self.current.one("upgrade").is_some() {
             return self.websocket();
         }
         match play {
@@ -512,7 +492,7 @@ impl Call<'_> {
                 self.last = !goes_on;
                 let here = format!("http://{}", self.stream.local_addr()?);
                 let words = words.replace("HERE", &here).replace('\n', "\r\n");
-                let words = words.replace("STUB", &format!("X-Stub: {}", self.serial));
+                let words = words.replace("STUB", &format!("X-Stub: {}", self.current.serial));
                 let first = if words.is_empty() { "" } else { "HTTP/1.1 " };
                 self.say(format!("{first}{words}"))
             }

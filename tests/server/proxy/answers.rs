@@ -79,8 +79,7 @@ fn an_answer_passes_as_it_is() {
 #[test]
 fn trailers_of_an_answer_pass_to_whoever_reads_them() {
     let site = Site::new();
-    for (lines, expected) in [("TE: trailers", vec![("x-sum".into(), "11".into())]), ("", vec![])]
-    {
+    for (lines, expected) in [("TE: trailers", vec![("x-sum".into(), "11".into())]), ("", vec![])] {
         let mut client = site.client();
         client.send(site.head("GET /play/says/chunks", lines));
         let reply = client.reply("GET").unwrap();
@@ -184,15 +183,9 @@ fn fails(site: &Site, what: &str, status: u16, code: &str) {
 #[test]
 fn an_upstream_that_answers_nothing_or_no_http_is_a_bad_gateway() {
     let site = Site::new();
-    for what in [
-        "nothing",
-        "cut-in-head",
-        "two-lengths",
-        "bad-header",
-        "no-status",
-        "no-http",
-        "switch",
-    ] {
+    for what in
+        ["nothing", "cut-in-head", "two-lengths", "bad-header", "no-status", "no-http", "switch"]
+    {
         fails(&site, &format!("says/{what}"), 502, "BAD_GATEWAY");
     }
 }
@@ -429,6 +422,19 @@ fn an_upstream_hears_that_its_client_is_gone() {
         let gone = site.upstream.when(path, |seen| seen.gone);
         let took = gone.duration_since(left);
         assert!(took < Duration::from_secs(5), "{path}: {took:?}");
+    }
+}
+
+#[test]
+fn half_a_connection_is_taken_for_none() {
+    let site = Site::new();
+    for path in ["/play/hang", "/play/stream"] {
+        let mut client = site.client();
+        client.send(site.head(&format!("GET {path}"), ""));
+        site.upstream.called(path);
+        client.done();
+        client.ends_within(Duration::from_secs(5));
+        site.upstream.when(path, |seen| seen.gone);
     }
 }
 

@@ -96,7 +96,7 @@ impl Exchange {
 
     /// Holds it to be cut off within a while, at both ends: when the client saw it.
     #[track_caller]
-    fn is_cut(mut self, site: &Site, within: Duration, code: &str) -> Instant {
+    fn ends_cut(mut self, site: &Site, within: Duration, code: &str) -> Instant {
         let middle = self.middle;
         let began = Instant::now();
         let at = match middle {
@@ -170,7 +170,7 @@ fn cuts(flags: &str, lines: &str, command: impl Fn(&Key) -> String) {
     let done = Instant::now();
     for exchange in cut {
         let middle = exchange.middle;
-        let at = exchange.is_cut(&site, AT_ONCE, "INVALID_TOKEN");
+        let at = exchange.ends_cut(&site, AT_ONCE, "INVALID_TOKEN");
         let took = at.saturating_duration_since(done);
         assert!(took < AT_ONCE, "{middle:?}: {took:?}");
     }
@@ -220,7 +220,7 @@ fn a_reset_ends_all_that_any_key_has_open() {
     site.home.done("server key reset -y");
     let done = Instant::now();
     for exchange in open {
-        exchange.is_cut(&site, AT_ONCE, "INVALID_TOKEN");
+        exchange.ends_cut(&site, AT_ONCE, "INVALID_TOKEN");
     }
     for mut client in crowd {
         client.ends_within(AT_ONCE);
@@ -247,7 +247,7 @@ fn a_key_that_expires_ends_all_that_it_has_open_and_not_before() {
     }
     for exchange in open {
         let within = left() + AT_ONCE;
-        let at = exchange.is_cut(&site, within, "EXPIRED_TOKEN");
+        let at = exchange.ends_cut(&site, within, "EXPIRED_TOKEN");
         // What is left now was left longer when it was cut.
         assert!(left().saturating_sub(at.elapsed()).is_zero(), "cut before its time");
     }
@@ -266,7 +266,7 @@ fn a_policy_that_is_read_again_ends_what_it_refuses() {
     site.home.configure(&format!("[policy]\nrequire_expire = true\n{}", super::site::routes()));
     site.server.signal(Signal::HUP);
     for exchange in open.into_iter().chain([others]) {
-        exchange.is_cut(&site, AT_ONCE, "INVALID_TOKEN");
+        exchange.ends_cut(&site, AT_ONCE, "INVALID_TOKEN");
     }
     assert!(stays.goes_on_for(Duration::from_millis(100)));
 }
@@ -317,7 +317,7 @@ fn a_server_that_drains_still_cuts_off_what_is_revoked() {
     // It has to be told by the database, if nothing else is open any more.
     thread::sleep(Duration::from_millis(100));
     site.home.run(&format!("server revoke {}", doomed.id));
-    cut.is_cut(&site, AT_ONCE, "INVALID_TOKEN");
+    cut.ends_cut(&site, AT_ONCE, "INVALID_TOKEN");
     kept.goes_on(Duration::from_millis(100));
 }
 

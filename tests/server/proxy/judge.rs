@@ -97,11 +97,7 @@ fn plain(site: &Site, seen: &Seen) -> Verdict {
 }
 
 /// Whose request it is, as msb stamped it: a good key that the client sent, or nobody.
-fn identity<'s>(
-    site: &'s Site,
-    sent: &[u8],
-    reading: &Reading,
-) -> Result<Option<&'s Key>, String> {
+fn identity<'s>(site: &'s Site, sent: &[u8], reading: &Reading) -> Result<Option<&'s Key>, String> {
     let mut told = BTreeMap::new();
     // Paths of files are in those of one client, and nobody's identity.
     let ours = |name: &str| name.starts_with("x-msb-") && !name.starts_with("x-msb-file-");
@@ -256,9 +252,7 @@ fn covered(key: Option<&Key>, place: &Place, reading: &Reading) -> Verdict {
             }
             match (rule, &key.namespaces) {
                 ("any", _) | (_, None) => Ok(()),
-                (_, Some(_)) => {
-                    so(judged != ["-"], || "nobody judged the namespace".to_owned())
-                }
+                (_, Some(_)) => so(judged != ["-"], || "nobody judged the namespace".to_owned()),
             }
         }
     }

@@ -284,8 +284,14 @@ impl Parser {
 /// Headers by which some say another method.
 const METHODS: [&str; 3] = ["x-http-method-override", "x-http-method", "x-method-override"];
 /// Headers by which some say another path.
-const PATHS: [&str; 6] =
-    ["x-original-uri", "x-original-url", "x-rewrite-url", "x-forwarded-uri", "x-forwarded-path", "x-forwarded-prefix"];
+const PATHS: [&str; 6] = [
+    "x-original-uri",
+    "x-original-url",
+    "x-rewrite-url",
+    "x-forwarded-uri",
+    "x-forwarded-path",
+    "x-forwarded-prefix",
+];
 const DEEPEST: usize = 300;
 
 /// A reader that finds nothing would hold everything to be good.
@@ -296,8 +302,23 @@ fn a_lax_reader_finds_what_any_reader_could() {
         assert_eq!(folded(&path(target)), expected, "{target}");
     }
     for target in [
-        "/mcp", "/MCP", "/mcp/", "//mcp", "/./mcp", "/x/../mcp", "/mcp;x=1", "/%6dcp", "/%256dcp",
-        "/mcp?x", "/mcp#x", "/mcp%3fx", "\\mcp", "/%5cmcp", "/mcp%00x", "http://a/mcp", "/mcp%2f",
+        "/mcp",
+        "/MCP",
+        "/mcp/",
+        "//mcp",
+        "/./mcp",
+        "/x/../mcp",
+        "/mcp;x=1",
+        "/%6dcp",
+        "/%256dcp",
+        "/mcp?x",
+        "/mcp#x",
+        "/mcp%3fx",
+        "\\mcp",
+        "/%5cmcp",
+        "/mcp%00x",
+        "http://a/mcp",
+        "/mcp%2f",
     ] {
         reads(target, "/mcp");
     }
@@ -327,7 +348,11 @@ fn a_lax_reader_finds_what_any_reader_could() {
     finds(&format!("\u{feff}{a}{b}"), &["m", "n"], &["a", "b"]);
     finds(&format!("[{a},[{b}]]"), &["m", "n"], &["a", "b"]);
     finds(&format!("{a}\n{b}]"), &["m", "n"], &["a", "b"]);
-    finds(r#"{"method":"m","method":"n","params":{},"params":{"namespace":"a"}}"#, &["m", "n"], &["a"]);
+    finds(
+        r#"{"method":"m","method":"n","params":{},"params":{"namespace":"a"}}"#,
+        &["m", "n"],
+        &["a"],
+    );
     finds("{'method':'m',/* x */params:{namespace:'a'}}", &["m"], &["a"]);
     finds(&format!("{a}}}{b}"), &["m", "n"], &["a", "b"]);
     finds(&a.replace('{', "\0{\0"), &["m"], &["a"]);

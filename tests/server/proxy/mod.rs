@@ -4,6 +4,7 @@
 mod answers;
 mod client;
 mod cuts;
+mod dev;
 mod judge;
 mod lax;
 mod mutants;

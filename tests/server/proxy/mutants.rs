@@ -154,8 +154,9 @@ impl Pieces {
         if line.contains("/mcp") || line.contains("/rpc") {
             headers.push("Content-Type: application/json".to_owned());
         }
-        let framed =
-            headers.iter().any(|header| header.starts_with("Content-L") || header.starts_with("Tr"));
+        let framed = headers
+            .iter()
+            .any(|header| header.starts_with("Content-L") || header.starts_with("Tr"));
         if !body.is_empty() && !framed {
             headers.push("Content-Length: $(length)".to_owned());
         }
@@ -173,7 +174,8 @@ impl Pieces {
     fn garble(&self, bytes: &mut Vec<u8>, dice: &mut Dice, site: &Site) {
         let at = dice.below(bytes.len());
         let from = bytes[..at].iter().rposition(|byte| *byte == b'\n').unwrap_or(0);
-        let to = bytes[at..].iter().position(|byte| *byte == b'\n').map_or(bytes.len(), |to| at + to);
+        let to =
+            bytes[at..].iter().position(|byte| *byte == b'\n').map_or(bytes.len(), |to| at + to);
         if has_key(&bytes[from..to], site) {
             let header = &self.headers[dice.below(self.headers.len())];
             let mut line = b"\n".to_vec();
@@ -212,8 +214,9 @@ impl Dice {
     }
 }
 
-const METHODS: [&str; 11] =
-    ["GET", "GET", "POST", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "get", "delete", "PROPFIND"];
+const METHODS: [&str; 11] = [
+    "GET", "GET", "POST", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "get", "delete", "PROPFIND",
+];
 
 const PATHS: [&str; 16] = [
     "/",
@@ -235,13 +238,52 @@ const PATHS: [&str; 16] = [
 ];
 
 const KEYS: [&str; 12] = [
-    "all", "all", "all", "alpha", "alpha", "beta", "both", "starter", "tools", "reader", "deleter", "revoked",
+    "all", "all", "all", "alpha", "alpha", "beta", "both", "starter", "tools", "reader", "deleter",
+    "revoked",
 ];
 
 /// What some read and others do not.
 const TWISTS: [&str; 42] = [
-    "/", "//", ".", "..", "/./", "/../", "/..", "%2f", "%2e%2e", "%5c", "\\", ";", ";x=1", "%00",
-    "%", "%25", "%252f", "?", "#", "%3f", "%23", "%20", " ", "\t", "\r", "\n", "\r\n", "\0", ":",
-    ",", "_", "%C5%BF", "ſ", "\u{feff}", "*", "%61", "%4d", "\r\nX-Namespace: beta", "0\r\n\r\n",
-    "\"", "{", "}",
+    "/",
+    "//",
+    ".",
+    "..",
+    "/./",
+    "/../",
+    "/..",
+    "%2f",
+    "%2e%2e",
+    "%5c",
+    "\\",
+    ";",
+    ";x=1",
+    "%00",
+    "%",
+    "%25",
+    "%252f",
+    "?",
+    "#",
+    "%3f",
+    "%23",
+    "%20",
+    " ",
+    "\t",
+    "\r",
+    "\n",
+    "\r\n",
+    "\0",
+    ":",
+    ",",
+    "_",
+    "%C5%BF",
+    "ſ",
+    "\u{feff}",
+    "*",
+    "%61",
+    "%4d",
+    "\r\nX-Namespace: beta",
+    "0\r\n\r\n",
+    "\"",
+    "{",
+    "}",
 ];

@@ -45,7 +45,7 @@ fn a_hundred_an_hour_is_a_hundred() {
     }
     let wait = later(&asks(&mut client, "")).expect("the last of a hundred and one");
     assert!((1..=3600).contains(&wait), "{wait}");
-    assert_eq!(later(&asks(&mut site.client(), "")).is_some(), true);
+    assert!(later(&asks(&mut site.client(), "")).is_some());
     let mine = "X-Forwarded-For: 192.0.2.2\n";
     assert!(later(&asks(&mut site.client(), mine)).is_some(), "an address of its own choice");
     assert_eq!(site.upstream.arrived().len(), 100);

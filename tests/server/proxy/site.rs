@@ -36,17 +36,17 @@ impl Site {
 
     /// With these settings of `[server]` beside.
     pub fn with(settings: &str) -> Self {
-        Self::of(&format!("[server]\n{settings}\n{}", routes()))
+        Self::of(settings, "")
     }
 
-    /// With these settings and no others.
-    pub fn of(settings: &str) -> Self {
+    /// With these flags as well.
+    pub fn of(settings: &str, flags: &str) -> Self {
         let home = Home::new();
-        home.configure(settings);
+        home.configure(&format!("[server]\n{settings}\n{}", routes()));
         // The server needs a key ring to judge by.
         let all = Key::made(&home, "all", "");
         let upstream = Upstream::start();
-        let server = home.start(&format!("--upstream http://{}", upstream.address));
+        let server = home.start(&format!("--upstream http://{} {flags}", upstream.address));
         Self { server, upstream, home, keys: vec![all] }
     }
 

@@ -100,7 +100,8 @@ pub fn rows() -> Vec<Row> {
 
 impl Row {
     fn read(number: usize, section: &'static str, line: &'static str) -> Self {
-        let (asks, told) = line.split_once(" => ").unwrap_or_else(|| panic!("line {number}: {line}"));
+        let (asks, told) =
+            line.split_once(" => ").unwrap_or_else(|| panic!("line {number}: {line}"));
         let mut told = told.split(" | ");
         let answers = told.next().unwrap().split(" then ").flat_map(Answer::read).collect();
         let demands = told.map(Demand::read).collect();
@@ -279,21 +280,21 @@ impl Answer {
                 let body = json()?;
                 let error = &body["error"];
                 let data = &error["data"];
-                so(body["jsonrpc"] == "2.0" && error["code"] == rpc, &shown)?;
+                so(body["jsonrpc"] == "2.0" && error["code"] == rpc, shown)?;
                 let word = |value: &Value| value.as_str().is_some_and(|text| !text.is_empty());
-                so(word(&error["message"]) && word(&data["code"]) && word(&data["hint"]), &shown)?;
-                so(data["details"].is_array(), &shown)?;
-                so(code.is_none_or(|code| data["code"] == code), &shown)?;
+                so(word(&error["message"]) && word(&data["code"]) && word(&data["hint"]), shown)?;
+                so(data["details"].is_array(), shown)?;
+                so(code.is_none_or(|code| data["code"] == code), shown)?;
                 let id = self.id.map(|id| expand(id, site));
                 let id = id.map(|id| serde_json::from_slice::<Value>(&id).expect("an id"));
-                so(id.is_none_or(|id| body["id"] == id), &shown)?;
-                so(body.get("id").is_some() && body.get("result").is_none(), &shown)?;
+                so(id.is_none_or(|id| body["id"] == id), shown)?;
+                so(body.get("id").is_some() && body.get("result").is_none(), shown)?;
                 json_alone(reply)
             }
             (None, Some(code)) => {
-                so(reply.one("x-msb-reason") == Some(code), &shown)?;
+                so(reply.one("x-msb-reason") == Some(code), shown)?;
                 let body = json()?;
-                so(body["error"]["code"] == code && body["success"] == false, &shown)?;
+                so(body["error"]["code"] == code && body["success"] == false, shown)?;
                 json_alone(reply)
             }
             // What cannot be read at all is answered by the HTTP library.
@@ -489,9 +490,8 @@ fn meaning(word: &str, site: &Site) -> Vec<u8> {
         "chunked" => {
             let body = expand(rest, site);
             let (one, other) = body.split_at(body.len() / 2);
-            let chunk = |part: &[u8]| {
-                [format!("{:x}\r\n", part.len()).as_bytes(), part, b"\r\n"].concat()
-            };
+            let chunk =
+                |part: &[u8]| [format!("{:x}\r\n", part.len()).as_bytes(), part, b"\r\n"].concat();
             return [chunk(one), chunk(other), b"0\r\n\r\n".to_vec()].concat();
         }
         "cr" => "\r".to_owned(),

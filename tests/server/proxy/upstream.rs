@@ -175,7 +175,8 @@ impl Seen {
 }
 
 fn fields(lines: &[impl AsRef<str>]) -> Vec<(String, String)> {
-    let lines = lines.iter().map(|line| line.as_ref().split_once(':').unwrap_or((line.as_ref(), "")));
+    let lines =
+        lines.iter().map(|line| line.as_ref().split_once(':').unwrap_or((line.as_ref(), "")));
     lines.map(|(name, value)| (name.to_owned(), value.trim().to_owned())).collect()
 }
 
@@ -367,7 +368,8 @@ impl Call<'_> {
     /// Answers with these lines behind the status; `STUB` in them is the one that tells requests
     /// apart.
     fn answer(&mut self, head: &str, body: impl AsRef<[u8]>) -> io::Result<()> {
-        let head = head.replace("STUB", &format!("X-Stub: {}", self.current.serial)).replace('\n', "\r\n");
+        let head =
+            head.replace("STUB", &format!("X-Stub: {}", self.current.serial)).replace('\n', "\r\n");
         let mut bytes = format!("HTTP/1.1 {head}\r\n\r\n").into_bytes();
         bytes.extend(body.as_ref());
         self.say(bytes)
@@ -440,7 +442,10 @@ impl Call<'_> {
             }
             "stream" => {
                 self.body()?;
-                self.answer("200 OK\nSTUB\nContent-Type: text/event-stream\nTransfer-Encoding: chunked", "")?;
+                self.answer(
+                    "200 OK\nSTUB\nContent-Type: text/event-stream\nTransfer-Encoding: chunked",
+                    "",
+                )?;
                 self.until_gone(Some("d\r\ndata: event\n\n\r\n"))
             }
             "stream-of-length" => {
@@ -451,7 +456,10 @@ impl Call<'_> {
             // So many events, one after another, and then an end.
             "events" => {
                 self.body()?;
-                self.answer("200 OK\nSTUB\nContent-Type: text/event-stream\nTransfer-Encoding: chunked", "")?;
+                self.answer(
+                    "200 OK\nSTUB\nContent-Type: text/event-stream\nTransfer-Encoding: chunked",
+                    "",
+                )?;
                 for _ in 0..what.parse().unwrap_or(1) {
                     self.say("d\r\ndata: event\n\n\r\n")?;
                     thread::sleep(Duration::from_millis(100));
@@ -459,13 +467,14 @@ impl Call<'_> {
                 self.say("0\r\n\r\n")
             }
             "websocket" => match what {
-                "refused" => {
-                    self.answer("403 Own\nSTUB\nContent-Length: 2", "no")
-                }
+                "refused" => self.answer("403 Own\nSTUB\nContent-Length: 2", "no"),
                 "ignored" => self.usual(),
                 "other" => {
                     self.last = true;
-                    self.answer("101 Switching Protocols\nSTUB\nConnection: upgrade\nUpgrade: other", "")?;
+                    self.answer(
+                        "101 Switching Protocols\nSTUB\nConnection: upgrade\nUpgrade: other",
+                        "",
+                    )?;
                     self.until_gone(None)
                 }
                 "slow" => {
@@ -541,9 +550,7 @@ fn said(what: &str) -> (&'static str, bool) {
         ),
         "closing" => ("200 OK\nSTUB\nConnection: close\n\nuntil the end", false),
         "and-hangs-up" => ("200 OK\nSTUB\nContent-Length: 4\n\nword", false),
-        "continue" => {
-            ("100 Continue\n\nHTTP/1.1 200 OK\nSTUB\nContent-Length: 4\n\nword", true)
-        }
+        "continue" => ("100 Continue\n\nHTTP/1.1 200 OK\nSTUB\nContent-Length: 4\n\nword", true),
         "hints" => (
             "103 Early Hints\nLink: </a>; rel=preload\nX-Msb-Key-Id: stub\n\n\
              HTTP/1.1 102 Processing\n\nHTTP/1.1 200 OK\nSTUB\nContent-Length: 4\n\nword",
@@ -562,13 +569,10 @@ fn said(what: &str) -> (&'static str, bool) {
         "location" => {
             ("302 Own\nSTUB\nLocation: HERE/login?a=b#c\nContent-Length: 4\n\nword", true)
         }
-        "location-elsewhere" => (
-            "302 Own\nSTUB\nLocation: http://other.example/\nContent-Length: 4\n\nword",
-            true,
-        ),
-        "switch" => {
-            ("101 Switching Protocols\nConnection: upgrade\nUpgrade: websocket\n\n", true)
+        "location-elsewhere" => {
+            ("302 Own\nSTUB\nLocation: http://other.example/\nContent-Length: 4\n\nword", true)
         }
+        "switch" => ("101 Switching Protocols\nConnection: upgrade\nUpgrade: websocket\n\n", true),
         "twice" | "head-with-body" => (
             "200 OK\nSTUB\nContent-Length: 4\n\n\
              wordHTTP/1.1 200 OK\nX-Stub: stray\nContent-Length: 5\n\nstray",
@@ -584,9 +588,7 @@ fn said(what: &str) -> (&'static str, bool) {
         "cut-in-head" => ("200 OK\nSTUB\nContent-Le", false),
         "cut-in-length" => ("200 OK\nSTUB\nContent-Length: 100\n\nword", false),
         "cut-in-chunk" => ("200 OK\nSTUB\nTransfer-Encoding: chunked\n\n64\nword", false),
-        "cut-between-chunks" => {
-            ("200 OK\nSTUB\nTransfer-Encoding: chunked\n\n4\nword\n", false)
-        }
+        "cut-between-chunks" => ("200 OK\nSTUB\nTransfer-Encoding: chunked\n\n4\nword\n", false),
         "bad-chunk" => ("200 OK\nSTUB\nTransfer-Encoding: chunked\n\n4\nword\nxyz\n", false),
         "two-lengths" => ("200 OK\nContent-Length: 4\nContent-Length: 5\n\nwords", false),
         "bad-header" => ("200 OK\nX y: z\nContent-Length: 4\n\nword", false),

@@ -34,6 +34,17 @@ pub enum Access {
 }
 
 impl Route {
+    /// Whether it says in which namespace a request acts, whatever the request says of that.
+    pub fn names_a_namespace(&self) -> bool {
+        match &self.access {
+            Access::Key { namespace: Some(namespace), .. } => match namespace {
+                NamespaceRule::Fixed(_) | NamespaceRule::Path(_) => true,
+                NamespaceRule::Any | NamespaceRule::Header(_) | NamespaceRule::Key => false,
+            },
+            Access::Key { namespace: None, .. } | Access::Public => false,
+        }
+    }
+
     /// Of these routes, the one for requests with this method whose paths `fits` says are meant:
     /// the narrowest.
     pub fn narrowest<'r>(

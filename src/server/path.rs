@@ -43,15 +43,14 @@ impl<'p> Plain<'p> {
         routes: &'r [config::Route],
         method: &str,
     ) -> Result<Option<&'r config::Route>, Ambiguous> {
-        let Some(route) = config::Route::narrowest(routes, method, |path| path.fits(self.path))
-        else {
-            // Nothing is asked of more than where nothing is configured.
-            return Ok(None);
-        };
-        let lax = config::Route::narrowest(routes, method, |path| path.fits_laxly(&self.lax));
-        match lax {
-            Some(lax) if !ptr::eq(lax, route) => Err(Ambiguous),
-            Some(_) | None => Ok(Some(route)),
+        let route = config::Route::narrowest(routes, method, |path| path.fits(self.path));
+        let method = method.to_ascii_uppercase();
+        let lax = config::Route::narrowest(routes, &method, |path| path.fits_laxly(&self.lax));
+        match (route, lax) {
+            (Some(route), Some(lax)) if !ptr::eq(lax, route) => Err(Ambiguous),
+            // Where nothing is configured nobody asks for the namespace that such a route names.
+            (None, Some(lax)) if lax.names_a_namespace() => Err(Ambiguous),
+            (route, _) => Ok(route),
         }
     }
 }

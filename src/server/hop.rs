@@ -35,8 +35,7 @@ pub(super) fn onward(
         let kept = match word {
             "te" => value.as_bytes().eq_ignore_ascii_case(b"trailers"),
             "authorization" => !key && !public,
-            // Some write one for the other.
-            _ if word.contains('_') => false,
+            _ if !is_plain(word) => false,
             _ if public && sources.contains(name) => false,
             _ => !(ours(word) || *name == API_KEY || is_hop(word) || is_reread(word)),
         };
@@ -99,7 +98,8 @@ pub(super) fn trail(trailers: &mut HeaderMap, sources: &[HeaderName]) {
     let stays = |name: &&HeaderName| {
         let word = name.as_str();
         let judged = sources.contains(name) || **name == API_KEY || **name == header::AUTHORIZATION;
-        judged || word.contains('_') || ours(word) || is_hop(word) || FRAMING.contains(&word)
+        let rereads = FRAMING.contains(&word) || is_reread(word);
+        judged || !is_plain(word) || ours(word) || is_hop(word) || rereads
     };
     let stays: Vec<_> = trailers.keys().filter(stays).cloned().collect();
     for name in stays {
@@ -148,6 +148,11 @@ fn ours(name: &str) -> bool {
     (name.starts_with(OURS) && !name.starts_with("x-msb-file-"))
         || name.starts_with("x-forwarded")
         || matches!(name, "forwarded" | "x-real-ip")
+}
+
+/// Whether nobody takes this name for another: some read `_` or `.` as `-`.
+fn is_plain(name: &str) -> bool {
+    name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
 /// Whether this is between two neighbours alone. `Trailer` goes on, as trailers do.

@@ -121,6 +121,8 @@ impl Desk {
             let calls = rpc::calls(&body, door, &said);
             let named = |(why, id)| (Turned::NotCalls(why), Hearer::Rpc(id));
             (body, Some(calls.map_err(named)?))
+        } else if MCP_SAID.iter().any(|name| head.headers.contains_key(name)) {
+            return Err(nameless(Turned::NotCalls(NotCalls::NotRequests)));
         } else if body.is_end_stream() {
             (Bytes::new(), None)
         } else {
@@ -181,8 +183,14 @@ pub(super) fn admit(bearer: Bearer, ask: &Ask) -> Result<(Admission, Option<Arc<
     }
 }
 
-/// There is one `Host`, as HTTP/1.1 has it (RFC 9112 section 3.2).
+/// There is one `Host`, as HTTP/1.1 has it (RFC 9112 section 3.2), and the body is coded in no way
+/// but in chunks, once (section 6.1): any other coding would be taken off in name only.
 fn check_host(head: &Parts) -> Result<(), Turned> {
+    let coding = only(&head.headers, header::TRANSFER_ENCODING);
+    let chunked = |coding: &[u8]| coding.eq_ignore_ascii_case(b"chunked");
+    if !coding.is_ok_and(|coding| coding.is_none_or(chunked)) {
+        return Err(Turned::Unreadable(Unreadable::Body));
+    }
     match only(&head.headers, header::HOST) {
         Ok(Some(_)) => Ok(()),
         Ok(None) if head.version < Version::HTTP_11 => Ok(()),
@@ -226,6 +234,7 @@ fn is_json(media: &[u8]) -> bool {
     kind.trim() == "application/json" && matches!(charset, "charset=utf-8" | "charset=\"utf-8\"")
 }
 
+const MCP_SAID: [HeaderName; 3] = [MCP_METHOD, MCP_NAME, MCP_NAMESPACE];
 const MCP_METHOD: HeaderName = HeaderName::from_static("mcp-method");
 const MCP_NAME: HeaderName = HeaderName::from_static("mcp-name");
 const MCP_NAMESPACE: HeaderName = HeaderName::from_static("mcp-param-namespace");

@@ -55,7 +55,7 @@ impl Desk {
         now: UnixTime,
     ) -> Result<Entered, Turned> {
         let headers = &head.headers;
-        check_host(head)?;
+        check_head(head)?;
         if matches!(head.method, Method::CONNECT | Method::TRACE) {
             return Err(Turned::WrongMethod {
                 allow: "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS",
@@ -103,7 +103,7 @@ impl Desk {
         now: UnixTime,
     ) -> Result<Entered, (Turned, Hearer)> {
         let nameless = |turned: Turned| (turned, Hearer::Rpc(None));
-        check_host(head).map_err(nameless)?;
+        check_head(head).map_err(nameless)?;
         let has_calls = match (door, &head.method) {
             (_, &Method::POST) => true,
             (Door::Mcp, &Method::GET | &Method::DELETE) => false,
@@ -185,7 +185,7 @@ pub(super) fn admit(bearer: Bearer, ask: &Ask) -> Result<(Admission, Option<Arc<
 
 /// There is one `Host`, as HTTP/1.1 has it (RFC 9112 section 3.2), and the body is coded in no way
 /// but in chunks, once (section 6.1): any other coding would be taken off in name only.
-fn check_host(head: &Parts) -> Result<(), Turned> {
+fn check_head(head: &Parts) -> Result<(), Turned> {
     let coding = only(&head.headers, header::TRANSFER_ENCODING);
     let chunked = |coding: &[u8]| coding.eq_ignore_ascii_case(b"chunked");
     if !coding.is_ok_and(|coding| coding.is_none_or(chunked)) {

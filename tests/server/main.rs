@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 #![allow(unreachable_pub, reason = "a test binary has no outside")]
 
+mod clients;
 mod clock;
 mod control;
 mod dev;

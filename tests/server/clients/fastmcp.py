@@ -1,0 +1,34 @@
+"""Calls tools of a server, and prints what each answers, or what went wrong."""
+
+import asyncio
+import json
+import os
+import sys
+
+from fastmcp import Client
+from fastmcp.client.transports import StreamableHttpTransport
+
+
+async def main(url, mode, headers, *calls):
+    transport = StreamableHttpTransport(url, headers=json.loads(headers))
+    client = Client(transport, mode=mode)
+
+    async def progress(*_):
+        print("progress")
+        await client.call_tool("saw")
+
+    async with client:
+        print(*[tool.name for tool in await client.list_tools()])
+        for call in calls:
+            name, _, arguments = call.partition(" ")
+            arguments = json.loads(arguments or "{}")
+            try:
+                print((await client.call_tool(name, arguments, progress_handler=progress)).data)
+            except Exception as error:
+                print(f"{type(error).__name__}: {error}")
+
+
+try:
+    asyncio.run(main(*sys.argv[1:]))
+except Exception as error:
+    print(f"{type(error).__name__}: {error}")

@@ -1,0 +1,52 @@
+"""Serves tools at /mcp. Prints its port, then every request and what its tools do."""
+
+import asyncio
+import socket
+
+import uvicorn
+from fastmcp import Context, FastMCP
+
+mcp = FastMCP("tools")
+seen = asyncio.Event()
+
+
+@mcp.tool
+def add(a: int, b: int) -> int:
+    print("adds", flush=True)
+    return a + b
+
+
+@mcp.tool
+def start(sandbox: str, namespace: str) -> str:
+    print(f"starts {sandbox} in {namespace}", flush=True)
+    return f"{sandbox} runs in {namespace}"
+
+
+@mcp.tool
+async def wait(context: Context) -> str:
+    """Ends only when the client has said that it saw how far this is."""
+    seen.clear()
+    await context.report_progress(1, 2)
+    await asyncio.wait_for(seen.wait(), 60)
+    return "done"
+
+
+@mcp.tool
+def saw() -> None:
+    seen.set()
+
+
+app = mcp.http_app()
+
+
+async def printing(scope, receive, send):
+    if scope["type"] == "http":
+        headers = dict(scope["headers"])
+        key = "a key" if b"authorization" in headers or b"x-api-key" in headers else "no key"
+        print(scope["method"], headers[b"x-msb-namespace"].decode(), key, flush=True)
+    await app(scope, receive, send)
+
+
+listener = socket.create_server(("127.0.0.1", 0))
+print(listener.getsockname()[1], flush=True)
+uvicorn.Server(uvicorn.Config(printing, log_level="warning")).run(sockets=[listener])

@@ -1,0 +1,73 @@
+//! `microsandbox` 0.7, which asks a cloud at `/v1/`.
+
+use std::{
+    io::{self, Write},
+    process::Command,
+};
+
+use serde_json::json;
+
+use super::{
+    Site, bad_keys, python, script, succeeds,
+    upstream::{self, Seen},
+};
+
+const CLIENT: &str = "microsandbox==0.7.11";
+
+const OWN_NAMESPACE: &str = "[[route]]\npath = \"/v1/*\"\nnamespace = \"key\"\n";
+
+/// Answers as the cloud does.
+fn cloud(_: &Seen, to: &mut dyn Write) -> io::Result<()> {
+    let id = "6ec87d7c-83d9-4853-a7dd-018a364c8e4d";
+    let sandbox = json!({
+        "id": id, "org_id": id, "name": "my-env", "slug": "my-env", "status": "running",
+        "ephemeral": false, "created_at": "2026-11-23T10:00:00Z",
+    });
+    upstream::json(to, &json!({"data": [sandbox], "next_cursor": null}))
+}
+
+/// The client, with this key.
+fn client(site: &Site, key: &str) -> Command {
+    let mut command = script(CLIENT, "microsandbox_0_7.py").unwrap();
+    command.env("HOME", site.home.beside("client")).env("MSB_BACKEND", "cloud");
+    command.env("MSB_API_URL", site.url()).env("MSB_API_KEY", key);
+    command
+}
+
+#[test]
+fn sandboxes_are_listed() {
+    if python(CLIENT).is_none() {
+        return;
+    }
+    let site = Site::new(OWN_NAMESPACE, cloud);
+    for (flags, judged) in [("", "*"), ("-n team-alpha", "team-alpha")] {
+        let key = site.home.key(flags);
+        assert_eq!(succeeds(&mut client(&site, &key)), "my-env running\n");
+        let [request] = &site.upstream.arrived()[..] else { panic!("one request") };
+        assert_eq!((&*request.method, &*request.target), ("GET", "/v1/sandboxes?limit=20"));
+        assert_eq!(request.header("x-msb-namespace"), Some(judged));
+        assert_eq!(request.header("authorization"), None);
+    }
+}
+
+/// Nothing is listed, and the user reads this.
+#[track_caller]
+fn refused(site: &Site, key: &str, status: u16, message: &str) {
+    let expected = format!("CloudHttpError: cloud HTTP {status}: GET /v1/sandboxes: {message}\n");
+    assert_eq!(succeeds(&mut client(site, key)), expected);
+    assert!(site.upstream.arrived().is_empty());
+}
+
+#[test]
+fn its_user_reads_why_a_key_is_refused() {
+    if python(CLIENT).is_none() {
+        return;
+    }
+    let site = Site::new("", cloud);
+    for (key, message) in bad_keys(&site.home) {
+        refused(&site, &key, 401, message);
+    }
+    let limited = site.home.key("-n team-alpha");
+    let message = "API key is limited to namespaces, and none was asked for here";
+    refused(&site, &limited, 403, message);
+}

@@ -5,7 +5,9 @@ use std::process::{Command, Stdio};
 
 use serde_json::json;
 
-use super::{MISSING, NOT_VALID, Talking, beside, in_front_of, succeeds};
+use super::{
+    FOREIGN, MISSING, NOT_ALLOWED, NOT_VALID, Talking, UNJUDGED, beside, in_front_of, succeeds,
+};
 use crate::harness::{Home, Server, skipped};
 
 /// A server of tools behind msb.
@@ -89,14 +91,14 @@ fn a_tool_is_called_in_the_namespaces_of_the_key_only() {
     let own = r#"start {"sandbox": "a", "namespace": "team-alpha"}"#;
     let foreign = r#"start {"sandbox": "b", "namespace": "team-beta"}"#;
     let unsaid = r#"add {"a": 1, "b": 2}"#;
-    let wrong = "MCPError: API key does not open this namespace";
-    let unjudged = "MCPError: API key is limited to namespaces, and none was asked for here";
+    let foreign_said = format!("MCPError: {}", FOREIGN.message);
+    let unsaid_said = format!("MCPError: {}", UNJUDGED.message);
     for mode in MODES {
         let told = tools.calls(mode, &key, None, &[own, foreign, unsaid]);
-        assert_eq!(told, [LIST, "a runs in team-alpha", wrong, unjudged], "{mode}");
+        assert_eq!(told, [LIST, "a runs in team-alpha", &foreign_said, &unsaid_said], "{mode}");
         assert_eq!(tools.done(), ["starts a in team-alpha"], "{mode}");
         let told = tools.calls(mode, &key, Some("team-alpha"), &[own, foreign, unsaid]);
-        assert_eq!(told, [LIST, "a runs in team-alpha", wrong, "3"], "{mode}");
+        assert_eq!(told, [LIST, "a runs in team-alpha", &foreign_said, "3"], "{mode}");
         assert_eq!(tools.done(), ["starts a in team-alpha", "adds"], "{mode}");
     }
 }
@@ -106,10 +108,10 @@ fn a_tool_is_called_if_the_key_allows_it_by_name() {
     let Some(tools) = Tools::new() else { return };
     let key = tools.home.key("--scope tools.add");
     let start = r#"start {"sandbox": "a", "namespace": "team-alpha"}"#;
-    let wrong = "MCPError: API key does not allow this operation";
+    let said = format!("MCPError: {}", NOT_ALLOWED.message);
     for mode in MODES {
         let told = tools.calls(mode, &key, None, &[r#"add {"a": 1, "b": 2}"#, start]);
-        assert_eq!(told, [LIST, "3", wrong], "{mode}");
+        assert_eq!(told, [LIST, "3", &said], "{mode}");
         assert_eq!(tools.done(), ["adds"], "{mode}");
     }
 }
@@ -118,9 +120,9 @@ fn a_tool_is_called_if_the_key_allows_it_by_name() {
 fn its_user_reads_why_a_key_is_refused() {
     let Some(tools) = Tools::new() else { return };
     for mode in MODES {
-        for (key, message) in [("", MISSING), ("msb_wrong", NOT_VALID)] {
+        for (key, said) in [("", MISSING), ("msb_wrong", NOT_VALID)] {
             let told = tools.calls(mode, key, None, &[]);
-            assert_eq!(told, [format!("MCPError: {message}")], "{mode}");
+            assert_eq!(told, [format!("MCPError: {}", said.message)], "{mode}");
         }
     }
     assert!(tools.tools.said().is_empty());

@@ -8,7 +8,7 @@ use std::{
 use serde_json::json;
 
 use super::{
-    Site, bad_keys, python, script, succeeds,
+    Said, Site, UNJUDGED, bad_keys, python, script, succeeds,
     upstream::{self, Seen},
 };
 
@@ -52,7 +52,8 @@ fn sandboxes_are_listed() {
 
 /// Nothing is listed, and the user reads this.
 #[track_caller]
-fn refused(site: &Site, key: &str, status: u16, message: &str) {
+fn refused(site: &Site, key: &str, status: u16, said: Said) {
+    let message = said.message;
     let expected = format!("CloudHttpError: cloud HTTP {status}: GET /v1/sandboxes: {message}\n");
     assert_eq!(succeeds(&mut client(site, key)), expected);
     assert!(site.upstream.arrived().is_empty());
@@ -64,10 +65,9 @@ fn its_user_reads_why_a_key_is_refused() {
         return;
     }
     let site = Site::new("", cloud);
-    for (key, message) in bad_keys(&site.home) {
-        refused(&site, &key, 401, message);
+    for (key, said) in bad_keys(&site.home) {
+        refused(&site, &key, 401, said);
     }
     let limited = site.home.key("-n team-alpha");
-    let message = "API key is limited to namespaces, and none was asked for here";
-    refused(&site, &limited, 403, message);
+    refused(&site, &limited, 403, UNJUDGED);
 }

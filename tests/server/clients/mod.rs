@@ -59,7 +59,7 @@ fn in_front_of(upstream: &str, settings: &str) -> (Home, Server) {
 }
 
 /// Keys that do not hold, each with what is said about it.
-fn bad_keys(home: &Home) -> Vec<(String, &'static str)> {
+fn bad_keys(home: &Home) -> Vec<(String, Said)> {
     let expired = home.key("--expire 3s");
     let revoked = home.key("--name lost");
     home.done("server revoke lost");
@@ -75,9 +75,23 @@ fn bad_keys(home: &Home) -> Vec<(String, &'static str)> {
     ]
 }
 
-const MISSING: &str = "API key is missing";
-const NOT_VALID: &str = "API key is not valid";
-const EXPIRED: &str = "API key has expired";
+/// What is said about a key.
+#[derive(Clone, Copy)]
+struct Said {
+    code: &'static str,
+    message: &'static str,
+}
+
+const MISSING: Said = Said { code: "MISSING_TOKEN", message: "API key is missing" };
+const NOT_VALID: Said = Said { code: "INVALID_TOKEN", message: "API key is not valid" };
+const EXPIRED: Said = Said { code: "EXPIRED_TOKEN", message: "API key has expired" };
+const FOREIGN: Said = Said { code: "FORBIDDEN", message: "API key does not open this namespace" };
+const NOT_ALLOWED: Said =
+    Said { code: "FORBIDDEN", message: "API key does not allow this operation" };
+const UNJUDGED: Said = Said {
+    code: "FORBIDDEN",
+    message: "API key is limited to namespaces, and none was asked for here",
+};
 
 /// A script beside this file, in the Python of a client, without anything else of ours; none where
 /// the client is not installed.

@@ -8,7 +8,7 @@ use std::{
 use serde_json::{Value, json};
 
 use super::{
-    EXPIRED, MISSING, NOT_VALID, Site, bad_keys, python, script, succeeds,
+    FOREIGN, MISSING, Said, Site, UNJUDGED, bad_keys, python, script, succeeds,
     upstream::{self, Seen},
 };
 
@@ -47,12 +47,12 @@ fn sandboxes_of_a_workspace_are_listed() {
 
 /// The client makes an error of this type, and of these words and details.
 #[track_caller]
-fn refused(command: &mut Command, kind: &str, code: &str, message: &str, details: &Value) {
+fn refused(command: &mut Command, kind: &str, said: Said, details: &Value) {
     let told = succeeds(command);
     let (found, body) = told.split_once('\n').unwrap();
     let body: Value = serde_json::from_str(body).unwrap();
     let words = [&body["code"], &body["message"]];
-    assert_eq!((found, words), (kind, [&json!(code), &json!(message)]), "{told}");
+    assert_eq!((found, words), (kind, [&json!(said.code), &json!(said.message)]), "{told}");
     assert!(body["hint"].is_string(), "{told}");
     let mut found = body["details"].clone();
     if let Some(at) = found[0].get_mut("expiredAt") {
@@ -67,39 +67,24 @@ fn it_makes_typed_errors_of_refusals() {
         return;
     }
     let site = Site::new("", service);
-    let unauthorized = "UnauthorizedError 401";
-    refused(
-        &mut client(&site, None, None),
-        unauthorized,
-        "MISSING_TOKEN",
-        MISSING,
-        &json!([{"issue": "missing"}]),
-    );
-    for (key, message) in bad_keys(&site.home) {
-        let (code, details) = if message == EXPIRED {
-            ("EXPIRED_TOKEN", json!([{"issue": "expired", "expiredAt": "then"}]))
-        } else {
-            assert_eq!(message, NOT_VALID);
-            ("INVALID_TOKEN", json!([{"issue": "invalid"}]))
+    let none = json!([{"issue": "missing"}]);
+    refused(&mut client(&site, None, None), "UnauthorizedError 401", MISSING, &none);
+    for (key, said) in bad_keys(&site.home) {
+        let details = match said.code {
+            "EXPIRED_TOKEN" => json!([{"issue": "expired", "expiredAt": "then"}]),
+            _ => json!([{"issue": "invalid"}]),
         };
-        refused(&mut client(&site, Some(&key), None), unauthorized, code, message, &details);
+        let mut client = client(&site, Some(&key), None);
+        refused(&mut client, "UnauthorizedError 401", said, &details);
     }
     let key = site.home.key("-n team-alpha");
-    refused(
-        &mut client(&site, Some(&key), Some("team-beta")),
-        "ForbiddenError 403",
-        "FORBIDDEN",
-        "API key does not open this namespace",
-        &json!([{
-            "issue": "wrong_namespace", "required": ["team-beta"], "current": ["team-alpha"],
-        }]),
-    );
-    refused(
-        &mut client(&site, Some(&key), None),
-        "ForbiddenError 403",
-        "FORBIDDEN",
-        "API key is limited to namespaces, and none was asked for here",
-        &json!([{"issue": "namespace_unjudged", "current": ["team-alpha"]}]),
-    );
+    let foreign = json!([{
+        "issue": "wrong_namespace", "required": ["team-beta"], "current": ["team-alpha"],
+    }]);
+    let mut there = client(&site, Some(&key), Some("team-beta"));
+    refused(&mut there, "ForbiddenError 403", FOREIGN, &foreign);
+    let unjudged = json!([{"issue": "namespace_unjudged", "current": ["team-alpha"]}]);
+    let mut nowhere = client(&site, Some(&key), None);
+    refused(&mut nowhere, "ForbiddenError 403", UNJUDGED, &unjudged);
     assert!(site.upstream.arrived().is_empty());
 }

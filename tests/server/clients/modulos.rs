@@ -74,8 +74,8 @@ fn it_makes_typed_errors_of_refusals_in_every_format() {
         ),
     ] {
         let site = Site::new(&format!("[server]\nerror_format = \"{format}\"\n"), service);
-        for (key, message) in bad_keys(&site.home) {
-            let words = if message == EXPIRED { expired } else { not_valid };
+        for (key, said) in bad_keys(&site.home) {
+            let words = if said.code == EXPIRED.code { expired } else { not_valid };
             refused(&site, &key, "AuthenticationError", words);
         }
         let limited = site.home.key("-n team-alpha");

@@ -1,6 +1,5 @@
 """Prints every piece of an answer as it arrives, or what went wrong."""
 
-import httpx2
 import openai
 
 client = openai.OpenAI(max_retries=0)
@@ -10,5 +9,5 @@ try:
     ):
         print(chunk.choices[0].delta.content, flush=True)
     print("the end", flush=True)
-except (openai.APIError, httpx2.HTTPError) as error:
+except openai.APIError as error:
     print(f"{type(error).__name__}: {error}", flush=True)

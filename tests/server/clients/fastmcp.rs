@@ -6,7 +6,8 @@ use std::process::{Command, Stdio};
 use serde_json::json;
 
 use super::{
-    FOREIGN, MISSING, NOT_ALLOWED, NOT_VALID, Talking, UNJUDGED, beside, in_front_of, succeeds,
+    FOREIGN, MISSING, NOT_ALLOWED, NOT_VALID, Said, Talking, UNJUDGED, beside, in_front_of,
+    succeeds,
 };
 use crate::harness::{Home, Server, skipped};
 
@@ -55,6 +56,11 @@ impl Tools {
     }
 }
 
+/// What a client prints when it is told this.
+fn refused(said: Said) -> String {
+    format!("MCPError: {}", said.at_the_door())
+}
+
 /// The Python that has `fastmcp`.
 fn python() -> Command {
     let mut command = Command::new("python3");
@@ -91,8 +97,12 @@ fn a_tool_is_called_in_the_namespaces_of_the_key_only() {
     let own = r#"start {"sandbox": "a", "namespace": "team-alpha"}"#;
     let foreign = r#"start {"sandbox": "b", "namespace": "team-beta"}"#;
     let unsaid = r#"add {"a": 1, "b": 2}"#;
-    let foreign_said = format!("MCPError: {}", FOREIGN.message);
-    let unsaid_said = format!("MCPError: {}", UNJUDGED.message);
+    let unjudged = Said {
+        hint: "Name one as `namespace` in `params`, or use a key for every namespace",
+        ..UNJUDGED
+    };
+    let foreign_said = refused(FOREIGN);
+    let unsaid_said = refused(unjudged);
     for mode in MODES {
         let told = tools.calls(mode, &key, None, &[own, foreign, unsaid]);
         assert_eq!(told, [LIST, "a runs in team-alpha", &foreign_said, &unsaid_said], "{mode}");
@@ -108,7 +118,7 @@ fn a_tool_is_called_if_the_key_allows_it_by_name() {
     let Some(tools) = Tools::new() else { return };
     let key = tools.home.key("--scope tools.add");
     let start = r#"start {"sandbox": "a", "namespace": "team-alpha"}"#;
-    let said = format!("MCPError: {}", NOT_ALLOWED.message);
+    let said = refused(NOT_ALLOWED);
     for mode in MODES {
         let told = tools.calls(mode, &key, None, &[r#"add {"a": 1, "b": 2}"#, start]);
         assert_eq!(told, [LIST, "3", &said], "{mode}");
@@ -122,7 +132,7 @@ fn its_user_reads_why_a_key_is_refused() {
     for mode in MODES {
         for (key, said) in [("", MISSING), ("msb_wrong", NOT_VALID)] {
             let told = tools.calls(mode, key, None, &[]);
-            assert_eq!(told, [format!("MCPError: {}", said.message)], "{mode}");
+            assert_eq!(told, [refused(said)], "{mode}");
         }
     }
     assert!(tools.tools.said().is_empty());

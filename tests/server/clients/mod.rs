@@ -60,19 +60,24 @@ fn in_front_of(upstream: &str, settings: &str) -> (Home, Server) {
 
 /// Keys that do not hold, each with what is said about it.
 fn bad_keys(home: &Home) -> Vec<(String, Said)> {
-    let expired = home.key("--expire 3s");
     let revoked = home.key("--name lost");
     home.done("server revoke lost");
     let elsewhere = Home::new().key("");
-    wait_for("the key expires", SOON, || {
-        (home.run(&format!("verify {expired}")).exit == Some(12)).then_some(())
-    });
     vec![
         ("msb_wrong".to_owned(), NOT_VALID),
         (elsewhere, NOT_VALID),
         (revoked, NOT_VALID),
-        (expired, EXPIRED),
+        (expired(home), EXPIRED),
     ]
+}
+
+/// A key that has just expired.
+fn expired(home: &Home) -> String {
+    let key = home.key("--expire 3s");
+    wait_for("the key expires", SOON, || {
+        (home.run(&format!("verify {key}")).exit == Some(12)).then_some(())
+    });
+    key
 }
 
 /// What is said about a key.
@@ -80,17 +85,43 @@ fn bad_keys(home: &Home) -> Vec<(String, Said)> {
 struct Said {
     code: &'static str,
     message: &'static str,
+    hint: &'static str,
 }
 
-const MISSING: Said = Said { code: "MISSING_TOKEN", message: "API key is missing" };
-const NOT_VALID: Said = Said { code: "INVALID_TOKEN", message: "API key is not valid" };
-const EXPIRED: Said = Said { code: "EXPIRED_TOKEN", message: "API key has expired" };
-const FOREIGN: Said = Said { code: "FORBIDDEN", message: "API key does not open this namespace" };
-const NOT_ALLOWED: Said =
-    Said { code: "FORBIDDEN", message: "API key does not allow this operation" };
+impl Said {
+    /// What is said where calls are judged, whose clients show this alone.
+    fn at_the_door(self) -> String {
+        format!("{}. {}", self.message, self.hint)
+    }
+}
+
+const MISSING: Said = Said {
+    code: "MISSING_TOKEN",
+    message: "API key is missing",
+    hint: "Send it as `Authorization: Bearer KEY` or `X-API-Key: KEY`",
+};
+const NOT_VALID: Said = Said {
+    code: "INVALID_TOKEN",
+    message: "API key is not valid",
+    hint: "Send the whole key, once, or ask for a new one",
+};
+const EXPIRED: Said =
+    Said { code: "EXPIRED_TOKEN", message: "API key has expired", hint: "Ask for a new key" };
+const FOREIGN: Said = Said {
+    code: "FORBIDDEN",
+    message: "API key does not open this namespace",
+    hint: "Ask for a key that does",
+};
+const NOT_ALLOWED: Said = Said {
+    code: "FORBIDDEN",
+    message: "API key does not allow this operation",
+    hint: "Ask for a key that does",
+};
 const UNJUDGED: Said = Said {
     code: "FORBIDDEN",
     message: "API key is limited to namespaces, and none was asked for here",
+    hint: "Name one in X-Namespace, give the path a `[[route]]` with `namespace`, or use a key \
+           for every namespace",
 };
 
 /// A script beside this file, in the Python of a client, without anything else of ours; none where

@@ -53,7 +53,7 @@ fn refused(command: &mut Command, kind: &str, said: Said, details: &Value) {
     let body: Value = serde_json::from_str(body).unwrap();
     let words = [&body["code"], &body["message"]];
     assert_eq!((found, words), (kind, [&json!(said.code), &json!(said.message)]), "{told}");
-    assert!(body["hint"].is_string(), "{told}");
+    assert_eq!(body["hint"], said.hint, "{told}");
     let mut found = body["details"].clone();
     if let Some(at) = found[0].get_mut("expiredAt") {
         *at = json!("then");

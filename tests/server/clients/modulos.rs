@@ -8,7 +8,7 @@ use std::{
 use serde_json::json;
 
 use super::{
-    EXPIRED, Site, bad_keys, python, script, succeeds,
+    Site, expired, python, script, succeeds,
     upstream::{self, Seen},
 };
 
@@ -58,7 +58,7 @@ fn it_makes_typed_errors_of_refusals_in_every_format() {
     if python(CLIENT).is_none() {
         return;
     }
-    for (format, not_valid, expired, forbidden) in [
+    for (format, not_valid, over, forbidden) in [
         (
             "default",
             "'hint': 'Send the whole key, once, or ask for a new one'",
@@ -74,10 +74,8 @@ fn it_makes_typed_errors_of_refusals_in_every_format() {
         ),
     ] {
         let site = Site::new(&format!("[server]\nerror_format = \"{format}\"\n"), service);
-        for (key, said) in bad_keys(&site.home) {
-            let words = if said.code == EXPIRED.code { expired } else { not_valid };
-            refused(&site, &key, "AuthenticationError", words);
-        }
+        refused(&site, "msb_wrong", "AuthenticationError", not_valid);
+        refused(&site, &expired(&site.home), "AuthenticationError", over);
         let limited = site.home.key("-n team-alpha");
         refused(&site, &limited, "PermissionDeniedError", forbidden);
     }

@@ -72,7 +72,7 @@ fn every_piece_of_an_answer_arrives_before_the_next_is_sent() {
     let model = Model::new();
     let client = Talking::start(&mut model.client(&model.site.home.key("")));
     // Longer than a connection may be silent between requests, and in all longer than a minute.
-    let pause = Duration::from_secs(if in_full() { 36 } else { 0 });
+    let pause = Duration::from_secs(if in_full() { 31 } else { 0 });
     for piece in ["one", "two", "three"] {
         model.say(piece);
         assert_eq!(client.line(), piece);

@@ -11,12 +11,18 @@ from fastmcp.client.transports import StreamableHttpTransport
 
 async def main(url, mode, headers, *calls):
     transport = StreamableHttpTransport(url, headers=json.loads(headers))
-    client = Client(transport, mode=mode)
 
     async def progress(*_):
         print("progress")
         await client.call_tool("saw")
 
+    async def changed(message):
+        if getattr(message, "method", "") == "notifications/tools/list_changed" and not tasks:
+            print(message.method)
+            tasks.append(asyncio.create_task(client.call_tool("saw")))
+
+    tasks = []
+    client = Client(transport, mode=mode, message_handler=changed)
     async with client:
         print(*[tool.name for tool in await client.list_tools()])
         for call in calls:

@@ -69,7 +69,7 @@ fn python() -> Command {
 }
 
 const MODES: [&str; 3] = ["auto", "legacy", "2026-07-28"];
-const LIST: &str = "add start wait saw";
+const LIST: &str = "add start wait change saw";
 
 #[test]
 fn tools_are_listed_and_called() {
@@ -83,11 +83,19 @@ fn tools_are_listed_and_called() {
         let said = tools.tools.said();
         assert!(said.iter().any(|line| line == "POST team-alpha no key"), "{mode}: {said:?}");
         assert!(said.iter().any(|line| line == "POST * no key"), "{mode}: {said:?}");
-        // The old version opens a stream for what the server has to say, and ends its session.
-        for method in ["GET * no key", "DELETE * no key"] {
-            assert_eq!(said.iter().any(|line| line == method), mode == "legacy", "{said:?}");
-        }
+        // The old version ends its session.
+        assert_eq!(said.iter().any(|line| line == "DELETE * no key"), mode == "legacy", "{said:?}");
     }
+}
+
+#[test]
+fn what_a_server_says_by_itself_arrives() {
+    let Some(tools) = Tools::new() else { return };
+    let told =
+        tools.calls("legacy", &tools.home.key("-n team-alpha"), Some("team-alpha"), &["change"]);
+    assert_eq!(told, [LIST, "notifications/tools/list_changed", "changed"]);
+    let said = tools.tools.said();
+    assert!(said.iter().any(|line| line == "GET team-alpha no key"), "{said:?}");
 }
 
 #[test]

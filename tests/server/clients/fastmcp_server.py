@@ -32,6 +32,20 @@ async def wait(context: Context) -> str:
 
 
 @mcp.tool
+async def change(context: Context) -> str:
+    """The same, with what is said on the stream of no request, which may not be there yet."""
+    seen.clear()
+    for _ in range(600):
+        await context.session.send_tool_list_changed()
+        try:
+            await asyncio.wait_for(seen.wait(), 0.1)
+            return "changed"
+        except TimeoutError:
+            pass
+    return "nobody saw it"
+
+
+@mcp.tool
 def saw() -> None:
     seen.set()
 

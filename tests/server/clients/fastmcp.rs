@@ -3,7 +3,7 @@
 
 use std::process::{Command, Stdio};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     FOREIGN, MISSING, NOT_ALLOWED, NOT_VALID, Said, Talking, UNJUDGED, beside, in_front_of,
@@ -31,29 +31,40 @@ impl Tools {
         Some(Self { home, server, tools })
     }
 
-    /// What a client prints that connects in this way, with this key and this namespace in a
-    /// header, and calls these.
+    /// A client that connects in each of these ways, with this key and these headers, calls these
+    /// and prints this: what the server has seen of all of it.
     #[track_caller]
-    fn calls(&self, mode: &str, key: &str, namespace: Option<&str>, calls: &[&str]) -> Vec<String> {
-        let mut headers = json!({});
+    fn check(
+        &self,
+        modes: &[&str],
+        key: &str,
+        headers: &Value,
+        calls: &[&str],
+        expected: &[&str],
+    ) -> Vec<String> {
+        let mut headers = headers.clone();
         if !key.is_empty() {
             headers["Authorization"] = json!(format!("Bearer {key}"));
         }
-        if let Some(namespace) = namespace {
-            headers["X-Namespace"] = json!(namespace);
-        }
         let mut client = python();
         client.arg(beside("fastmcp.py")).arg(format!("http://{}/mcp", self.server.address));
-        let told = succeeds(client.args([mode, &headers.to_string()]).args(calls));
-        told.lines().map(str::to_owned).collect()
+        client.args([&headers.to_string(), &modes.join(",")]).args(calls);
+        let told = succeeds(&mut client);
+        let all: Vec<_> = modes.iter().flat_map(|mode| [&[*mode], expected].concat()).collect();
+        assert_eq!(told.lines().collect::<Vec<_>>(), all);
+        self.tools.said()
     }
+}
 
-    /// What the tools have done since.
-    fn done(&self) -> Vec<String> {
-        let mut said = self.tools.said();
-        said.retain(|line| line.starts_with("adds") || line.starts_with("starts"));
-        said
-    }
+/// What the tools have done, of what the server printed.
+fn done(said: &[String]) -> Vec<&str> {
+    let tells = |line: &&str| line.starts_with("adds") || line.starts_with("starts");
+    said.iter().map(String::as_str).filter(tells).collect()
+}
+
+/// How often the server printed this line.
+fn count(said: &[String], line: &str) -> usize {
+    said.iter().filter(|said| *said == line).count()
 }
 
 /// What a client prints when it is told this.
@@ -68,80 +79,72 @@ fn python() -> Command {
     command
 }
 
+/// The newest version if the server has it, the older one, the newest whatever the server has.
 const MODES: [&str; 3] = ["auto", "legacy", "2026-07-28"];
+
 const LIST: &str = "add start wait change saw";
+const ADD: &str = r#"add {"a": 1, "b": 2}"#;
+const OWN: &str = r#"start {"sandbox": "a", "namespace": "team-alpha"}"#;
+const ELSEWHERE: &str = r#"start {"sandbox": "b", "namespace": "team-beta"}"#;
 
 #[test]
 fn tools_are_listed_and_called() {
     let Some(tools) = Tools::new() else { return };
     let key = tools.home.key("");
-    for mode in MODES {
-        let start = r#"start {"sandbox": "my-env", "namespace": "team-alpha"}"#;
-        let told = tools.calls(mode, &key, None, &[r#"add {"a": 1, "b": 2}"#, start, "wait"]);
-        let expected = [LIST, "3", "my-env runs in team-alpha", "progress", "done"];
-        assert_eq!(told, expected, "{mode}");
-        let said = tools.tools.said();
-        assert!(said.iter().any(|line| line == "POST team-alpha no key"), "{mode}: {said:?}");
-        assert!(said.iter().any(|line| line == "POST * no key"), "{mode}: {said:?}");
-        // The old version ends its session.
-        assert_eq!(said.iter().any(|line| line == "DELETE * no key"), mode == "legacy", "{said:?}");
-    }
-}
-
-#[test]
-fn what_a_server_says_by_itself_arrives() {
-    let Some(tools) = Tools::new() else { return };
-    let told =
-        tools.calls("legacy", &tools.home.key("-n team-alpha"), Some("team-alpha"), &["change"]);
-    assert_eq!(told, [LIST, "notifications/tools/list_changed", "changed"]);
-    let said = tools.tools.said();
-    assert!(said.iter().any(|line| line == "GET team-alpha no key"), "{said:?}");
+    let expected = [LIST, "3", "a runs in team-alpha", "progress", "done"];
+    let said = tools.check(&MODES, &key, &json!({}), &[ADD, OWN, "wait"], &expected);
+    assert_eq!(done(&said), ["adds", "starts a in team-alpha"].repeat(3));
+    assert_eq!(count(&said, "POST team-alpha no key"), 3, "{said:?}");
+    assert!(!said.iter().any(|line| line.ends_with("a key")), "{said:?}");
+    // The older version has a session, which ends.
+    assert_eq!(count(&said, "DELETE * no key"), 1, "{said:?}");
 }
 
 #[test]
 fn a_tool_is_called_in_the_namespaces_of_the_key_only() {
     let Some(tools) = Tools::new() else { return };
     let key = tools.home.key("-n team-alpha");
-    let own = r#"start {"sandbox": "a", "namespace": "team-alpha"}"#;
-    let foreign = r#"start {"sandbox": "b", "namespace": "team-beta"}"#;
-    let unsaid = r#"add {"a": 1, "b": 2}"#;
-    let unjudged = Said {
+    let calls = [OWN, ELSEWHERE, ADD];
+    let unjudged = refused(Said {
         hint: "Name one as `namespace` in `params`, or use a key for every namespace",
         ..UNJUDGED
-    };
-    let foreign_said = refused(FOREIGN);
-    let unsaid_said = refused(unjudged);
-    for mode in MODES {
-        let told = tools.calls(mode, &key, None, &[own, foreign, unsaid]);
-        assert_eq!(told, [LIST, "a runs in team-alpha", &foreign_said, &unsaid_said], "{mode}");
-        assert_eq!(tools.done(), ["starts a in team-alpha"], "{mode}");
-        let told = tools.calls(mode, &key, Some("team-alpha"), &[own, foreign, unsaid]);
-        assert_eq!(told, [LIST, "a runs in team-alpha", &foreign_said, "3"], "{mode}");
-        assert_eq!(tools.done(), ["starts a in team-alpha", "adds"], "{mode}");
-    }
+    });
+    let expected = [LIST, "a runs in team-alpha", &refused(FOREIGN), &unjudged];
+    let said = tools.check(&MODES, &key, &json!({}), &calls, &expected);
+    assert_eq!(done(&said), ["starts a in team-alpha"; 3]);
+    // Whoever may speak the newer version does: a limited key may ask for it.
+    assert_eq!(count(&said, "DELETE - no key"), 1, "{said:?}");
+
+    let header = json!({"X-Namespace": "team-alpha"});
+    let expected = [LIST, "a runs in team-alpha", &refused(FOREIGN), "3"];
+    let said = tools.check(&MODES, &key, &header, &calls, &expected);
+    assert_eq!(done(&said), ["starts a in team-alpha", "adds"].repeat(3));
 }
 
 #[test]
 fn a_tool_is_called_if_the_key_allows_it_by_name() {
     let Some(tools) = Tools::new() else { return };
     let key = tools.home.key("--scope tools.add");
-    let start = r#"start {"sandbox": "a", "namespace": "team-alpha"}"#;
-    let said = refused(NOT_ALLOWED);
-    for mode in MODES {
-        let told = tools.calls(mode, &key, None, &[r#"add {"a": 1, "b": 2}"#, start]);
-        assert_eq!(told, [LIST, "3", &said], "{mode}");
-        assert_eq!(tools.done(), ["adds"], "{mode}");
-    }
+    let expected = [LIST, "3", &refused(NOT_ALLOWED)];
+    let said = tools.check(&MODES, &key, &json!({}), &[ADD, OWN], &expected);
+    assert_eq!(done(&said), ["adds"; 3]);
+}
+
+#[test]
+fn what_a_server_says_by_itself_arrives() {
+    let Some(tools) = Tools::new() else { return };
+    let key = tools.home.key("-n team-alpha");
+    let header = json!({"X-Namespace": "team-alpha"});
+    let expected = [LIST, "notifications/tools/list_changed", "changed"];
+    let said = tools.check(&["legacy"], &key, &header, &["change"], &expected);
+    assert_eq!(count(&said, "GET team-alpha no key"), 1, "{said:?}");
 }
 
 #[test]
 fn its_user_reads_why_a_key_is_refused() {
     let Some(tools) = Tools::new() else { return };
-    for mode in MODES {
-        for (key, said) in [("", MISSING), ("msb_wrong", NOT_VALID)] {
-            let told = tools.calls(mode, key, None, &[]);
-            assert_eq!(told, [refused(said)], "{mode}");
-        }
+    for (key, said) in [("", MISSING), ("msb_wrong", NOT_VALID)] {
+        let seen = tools.check(&MODES, key, &json!({}), &[], &[&refused(said)]);
+        assert!(seen.is_empty(), "{seen:?}");
     }
-    assert!(tools.tools.said().is_empty());
 }

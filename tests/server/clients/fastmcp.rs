@@ -96,7 +96,11 @@ fn tools_are_listed_and_called() {
     assert_eq!(done(&said), ["adds", "starts a in team-alpha"].repeat(3));
     assert_eq!(count(&said, "POST team-alpha no key"), 3, "{said:?}");
     assert!(!said.iter().any(|line| line.ends_with("a key")), "{said:?}");
-    // The older version has a session, which ends.
+    // The newer one says in headers too what it calls, and where.
+    for line in ["mcp-name start", "mcp-param-namespace team-alpha"] {
+        assert_eq!(count(&said, line), 2, "{line}: {said:?}");
+    }
+    // The older one has a session, which ends.
     assert_eq!(count(&said, "DELETE * no key"), 1, "{said:?}");
 }
 

@@ -2,9 +2,14 @@
 
 import asyncio
 import socket
+from typing import Annotated
 
 import uvicorn
 from fastmcp import Context, FastMCP
+from pydantic import Field
+
+# A client says this argument in a header as well.
+Namespace = Annotated[str, Field(json_schema_extra={"x-mcp-header": "Namespace"})]
 
 mcp = FastMCP("tools")
 seen = asyncio.Event()
@@ -17,7 +22,7 @@ def add(a: int, b: int) -> int:
 
 
 @mcp.tool
-def start(sandbox: str, namespace: str) -> str:
+def start(sandbox: str, namespace: Namespace) -> str:
     print(f"starts {sandbox} in {namespace}", flush=True)
     return f"{sandbox} runs in {namespace}"
 
@@ -58,6 +63,9 @@ async def printing(scope, receive, send):
         headers = dict(scope["headers"])
         key = "a key" if b"authorization" in headers or b"x-api-key" in headers else "no key"
         print(scope["method"], headers[b"x-msb-namespace"].decode(), key, flush=True)
+        for name in (b"mcp-name", b"mcp-param-namespace"):
+            if name in headers:
+                print(name.decode(), headers[name].decode(), flush=True)
     await app(scope, receive, send)
 
 

@@ -46,7 +46,7 @@
 //! clap_complete     cli
 //! comfy_table       cli
 //! chrono::          time
-//! base64::          key signing
+//! base64::          key rpc signing
 //! rustix            files world
 //! ```
 //!

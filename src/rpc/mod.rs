@@ -3,6 +3,10 @@
 
 mod value;
 
+use std::borrow::Cow;
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+
 use crate::{
     gate::{Ask, Wanted},
     namespace::Namespaces,
@@ -213,7 +217,9 @@ fn call(members: &Members<'_>, door: Door, said: &Said<'_>) -> Result<Call, NotC
         Some(_) | None => None,
     };
     let is = |said: Option<&str>, value: Option<&Value<'_>>| {
-        said.is_none_or(|said| value.and_then(Value::text) == Some(said))
+        said.is_none_or(|said| {
+            decoded(said).is_some_and(|said| value.and_then(Value::text) == Some(&said))
+        })
     };
     let named_thing = member("name").or_else(|| member("uri"));
     let argued = arguments.and_then(|arguments| arguments.get("namespace"));
@@ -246,6 +252,15 @@ fn call(members: &Members<'_>, door: Door, said: &Said<'_>) -> Result<Call, NotC
         word(method)
     };
     Ok(Call { namespaces, operation })
+}
+
+/// What a header says: as it stands there, or in base64 where it could not (MCP 2026-07-28, value
+/// encoding).
+fn decoded(said: &str) -> Option<Cow<'_, str>> {
+    let encoded = said.strip_prefix("=?base64?").and_then(|rest| rest.strip_suffix("?="));
+    let Some(encoded) = encoded else { return Some(Cow::Borrowed(said)) };
+    let bytes = BASE64_STANDARD.decode(encoded).ok()?;
+    String::from_utf8(bytes).ok().map(Cow::Owned)
 }
 
 /// What every client of MCP has to do.
@@ -453,6 +468,13 @@ mod tests {
         check(&read, None, None, Some("a"), false);
         check(&both, None, None, None, true);
         check(&both, Some("tools/call"), None, None, false);
+        let size = of("tools/call", r#""name":"größe","arguments":{"namespace":"a"}"#);
+        check(&size, None, Some("=?base64?Z3LDtsOfZQ==?="), Some("=?base64?YQ==?="), true);
+        check(&size, None, Some("=?base64?Z3LDtsOfZQ?="), None, false);
+        check(&size, None, Some("=?base64?Z3LDtsOfZR==?="), None, false);
+        check(&size, None, Some("=?base64?w7Y=?="), None, false);
+        check(&size, None, None, Some("=?base64?Yg==?="), false);
+        check(&read, None, None, Some("=?base64?/w==?="), false);
         check(answer, None, None, None, true);
         check(answer, Some("tools/call"), None, None, false);
     }

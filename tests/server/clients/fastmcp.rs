@@ -82,7 +82,7 @@ fn python() -> Command {
 /// The newest version if the server has it, the older one, the newest whatever the server has.
 const MODES: [&str; 3] = ["auto", "legacy", "2026-07-28"];
 
-const LIST: &str = "add start wait change saw";
+const LIST: &str = "add start größe wait change saw";
 const ADD: &str = r#"add {"a": 1, "b": 2}"#;
 const OWN: &str = r#"start {"sandbox": "a", "namespace": "team-alpha"}"#;
 const ELSEWHERE: &str = r#"start {"sandbox": "b", "namespace": "team-beta"}"#;
@@ -91,13 +91,15 @@ const ELSEWHERE: &str = r#"start {"sandbox": "b", "namespace": "team-beta"}"#;
 fn tools_are_listed_and_called() {
     let Some(tools) = Tools::new() else { return };
     let key = tools.home.key("");
-    let expected = [LIST, "3", "a runs in team-alpha", "progress", "done"];
-    let said = tools.check(&MODES, &key, &json!({}), &[ADD, OWN, "wait"], &expected);
+    let expected = [LIST, "3", "a runs in team-alpha", "9 m²", "progress", "done"];
+    let said = tools.check(&MODES, &key, &json!({}), &[ADD, OWN, "größe", "wait"], &expected);
     assert_eq!(done(&said), ["adds", "starts a in team-alpha"].repeat(3));
     assert_eq!(count(&said, "POST team-alpha no key"), 3, "{said:?}");
     assert!(!said.iter().any(|line| line.ends_with("a key")), "{said:?}");
-    // The newer one says in headers too what it calls, and where.
-    for line in ["mcp-name start", "mcp-param-namespace team-alpha"] {
+    // The newer one says in headers too what it calls, in base64 if need be.
+    for line in
+        ["mcp-name start", "mcp-param-namespace team-alpha", "mcp-name =?base64?Z3LDtsOfZQ==?="]
+    {
         assert_eq!(count(&said, line), 2, "{line}: {said:?}");
     }
     // The older one has a session, which ends.

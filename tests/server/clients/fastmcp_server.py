@@ -27,6 +27,11 @@ def start(sandbox: str, namespace: Namespace) -> str:
     return f"{sandbox} runs in {namespace}"
 
 
+@mcp.tool(name="größe")
+def size() -> str:
+    return "9 m²"
+
+
 @mcp.tool
 async def wait(context: Context) -> str:
     """Ends only when the client has said that it saw how far this is."""

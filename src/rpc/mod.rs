@@ -26,6 +26,8 @@ pub enum Door {
 /// Why a body is not passed on.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum NotCalls {
+    /// The head says something else than the body (-32600).
+    Contradicted,
     /// It is not JSON (-32700).
     NotJson,
     /// Its parameters are no object, or name a namespace that is none (-32602).
@@ -93,7 +95,7 @@ pub fn calls(body: &[u8], door: Door, said: &Said<'_>) -> Result<Calls, (NotCall
             match call(&members, door, said) {
                 Ok(call) => Ok(Calls { calls: vec![call], id }),
                 Err(NotCalls::NotParameters) => Err((NotCalls::NotParameters, id)),
-                Err(why @ (NotCalls::NotJson | NotCalls::NotRequests)) => Err(nameless(why)),
+                Err(why) => Err(nameless(why)),
             }
         }
         Value::Array(batch) if (1..=BATCH).contains(&batch.len()) => {
@@ -197,7 +199,7 @@ fn call(members: &Members<'_>, door: Door, said: &Said<'_>) -> Result<Call, NotC
         None if door == Door::Mcp && is_answer(members) => {
             let nothing = said.method.is_none() && said.name.is_none() && said.namespace.is_none();
             let answer = Call { namespaces: vec![], operation: Operation::Free };
-            return if nothing { Ok(answer) } else { Err(NotCalls::NotRequests) };
+            return if nothing { Ok(answer) } else { Err(NotCalls::Contradicted) };
         }
         Some(_) | None => return Err(NotCalls::NotRequests),
     };
@@ -227,7 +229,7 @@ fn call(members: &Members<'_>, door: Door, said: &Said<'_>) -> Result<Call, NotC
         && is(said.name, named_thing)
         && is(said.namespace, argued);
     if !true_of_it {
-        return Err(NotCalls::NotRequests);
+        return Err(NotCalls::Contradicted);
     }
     let calls_tool = method == "tools/call";
     // Others may be read as `tools/call`, or take arguments in the same way.
@@ -451,7 +453,7 @@ mod tests {
             let said = Said { method, name, namespace };
             let found =
                 calls(body.as_bytes(), Door::Mcp, &said).map(|_| ()).map_err(|(why, _)| why);
-            let expected = if expected { Ok(()) } else { Err(NotCalls::NotRequests) };
+            let expected = if expected { Ok(()) } else { Err(NotCalls::Contradicted) };
             assert_eq!(found, expected, "{body} {said:?}");
         };
         let call = of("tools/call", r#""name":"stop","arguments":{"namespace":"a"}"#);

@@ -122,7 +122,7 @@ impl Desk {
             let named = |(why, id)| (Turned::NotCalls(why), Hearer::Rpc(id));
             (body, Some(calls.map_err(named)?))
         } else if MCP_SAID.iter().any(|name| head.headers.contains_key(name)) {
-            return Err(nameless(Turned::NotCalls(NotCalls::NotRequests)));
+            return Err(nameless(Turned::NotCalls(NotCalls::Contradicted)));
         } else if body.is_end_stream() {
             (Bytes::new(), None)
         } else {
@@ -201,8 +201,8 @@ fn check_head(head: &Parts) -> Result<(), Turned> {
 /// What the head says about the calls in the body.
 fn said(headers: &HeaderMap) -> Result<Said<'_>, NotCalls> {
     let text = |name| match only(headers, name) {
-        Ok(value) => value.map(str::from_utf8).transpose().map_err(|_| NotCalls::NotRequests),
-        Err(Twice) => Err(NotCalls::NotRequests),
+        Ok(value) => value.map(str::from_utf8).transpose().map_err(|_| NotCalls::Contradicted),
+        Err(Twice) => Err(NotCalls::Contradicted),
     };
     Ok(Said { method: text(MCP_METHOD)?, name: text(MCP_NAME)?, namespace: text(MCP_NAMESPACE)? })
 }

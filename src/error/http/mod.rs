@@ -182,7 +182,7 @@ impl Turned {
         match self {
             Turned::NotCalls(NotCalls::NotJson) => -32700,
             Turned::NotCalls(NotCalls::NotParameters) => -32602,
-            Turned::NotCalls(NotCalls::NotRequests)
+            Turned::NotCalls(NotCalls::Contradicted | NotCalls::NotRequests)
             | Turned::Misdirected
             | Turned::NotFound
             | Turned::Unreadable(_)

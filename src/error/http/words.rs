@@ -117,7 +117,8 @@ impl Turned {
                              with `any_namespace=1`, or use a key for every namespace"
                         }
                         Hearer::Rpc(_) => {
-                            "Name one as `namespace` in `params`, or use a key for every namespace"
+                            "Name one in X-Namespace or as `namespace` in the arguments, or use a key \
+                             for every namespace"
                         }
                     },
                     "namespace_unjudged",
@@ -238,6 +239,11 @@ fn not_calls(why: NotCalls) -> Words {
     let words =
         |message, hint, issue| Words { code: "BAD_REQUEST", message, hint, issue, facts: NO_FACTS };
     match why {
+        NotCalls::Contradicted => words(
+            "Mcp-Method, Mcp-Name or Mcp-Param-Namespace says something else than the body",
+            "Send them as the body has them, or leave them out",
+            "contradicted",
+        ),
         NotCalls::NotJson => words("The body is not JSON", "Send one JSON text in UTF-8", "json"),
         NotCalls::NotParameters => words(
             "The parameters are not an object, or name a namespace that is none",

@@ -112,7 +112,7 @@ fn a_tool_is_called_in_the_namespaces_of_the_key_only() {
     let key = tools.home.key("-n team-alpha");
     let calls = [OWN, ELSEWHERE, ADD];
     let unjudged = refused(Said {
-        hint: "Name one as `namespace` in `params`, or use a key for every namespace",
+        hint: "Name one in X-Namespace or as `namespace` in the arguments, or use a key for every namespace",
         ..UNJUDGED
     });
     let expected = [LIST, "a runs in team-alpha", &refused(FOREIGN), &unjudged];

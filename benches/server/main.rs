@@ -7,14 +7,17 @@
 mod cost;
 mod cutoff;
 mod figure;
+mod jwt;
 mod life;
 mod load;
 mod process;
+mod proxy;
+mod service;
 
-use std::{process::ExitCode, thread, time::Duration};
+use std::{net::TcpListener, path::Path, process::ExitCode, thread, time::Duration};
 
 use figure::Figures;
-use process::{Nginx, Scratch};
+use process::{JWT_PROXY, Nginx, PLAY, SERVICE, Scratch};
 
 /// How much to do.
 pub struct Extent {
@@ -30,6 +33,14 @@ pub struct Extent {
     pub many: usize,
     /// Revocations, and as many resets.
     pub cutoffs: usize,
+    /// Long answers, and as many long requests.
+    pub transfers: usize,
+    /// How many bytes they have.
+    pub length: usize,
+    /// Streams that are open at once.
+    pub streams: usize,
+    /// How often they are cut.
+    pub resets: usize,
 }
 
 /// As `README.md` has it.
@@ -40,6 +51,10 @@ const FULL: Extent = Extent {
     rest: Duration::from_secs(10),
     many: 2_000_000,
     cutoffs: 200,
+    transfers: 15,
+    length: 1 << 30,
+    streams: 10_000,
+    resets: 5,
 };
 
 /// To see that all of it works.
@@ -50,10 +65,20 @@ const QUICK: Extent = Extent {
     rest: Duration::from_secs(2),
     many: 100_000,
     cutoffs: 10,
+    transfers: 3,
+    length: 1 << 28,
+    streams: 1000,
+    resets: 1,
 };
 
 fn main() -> ExitCode {
     let words: Vec<_> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
+    if let [first, part @ ..] = &words[..]
+        && first == PLAY
+    {
+        play(part);
+        return ExitCode::SUCCESS;
+    }
     let (flags, parts): (Vec<_>, Vec<_>) = words.iter().partition(|word| word.starts_with('-'));
     let extent = match flags.iter().map(|flag| flag.as_str()).collect::<Vec<_>>()[..] {
         [] => FULL,
@@ -64,6 +89,7 @@ fn main() -> ExitCode {
         return usage();
     }
     let wants = |name: &str| parts.is_empty() || parts.iter().any(|part| *part == name);
+    process::raise_limits();
     let scratch = Scratch::new();
     let mut figures = Figures::default();
     println!("{}", environment());
@@ -76,8 +102,22 @@ fn main() -> ExitCode {
     if wants("cutoff") {
         cutoff::measure(&scratch, &extent, &mut figures);
     }
+    if wants("proxy") {
+        proxy::measure(&scratch, &extent, &mut figures);
+    }
     figures.tell();
     if figures.held() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Plays a part for this program, in a process of its own.
+fn play(words: &[String]) {
+    let [part, address, words @ ..] = words else { panic!("a part without an address") };
+    let listener = TcpListener::bind(address).unwrap();
+    match (part.as_str(), words) {
+        (SERVICE, []) => service::play(listener),
+        (JWT_PROXY, [behind, log]) => jwt::play(&listener, behind.parse().unwrap(), Path::new(log)),
+        _ => panic!("nobody plays {part}"),
+    }
 }
 
 fn usage() -> ExitCode {
@@ -94,4 +134,4 @@ fn environment() -> String {
     format!("{processors} processors, {peer}, load before we began {load}")
 }
 
-const PARTS: [&str; 3] = ["cost", "life", "cutoff"];
+const PARTS: [&str; 4] = ["cost", "life", "cutoff", "proxy"];

@@ -11,6 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use rustix::process::{Resource, getrlimit, setrlimit};
 use serde_json::Value;
 
 /// A directory that goes when it is dropped.
@@ -41,6 +42,13 @@ pub struct Server {
 }
 
 impl Server {
+    /// Starts this program once more, to play a part.
+    pub fn play(part: &str, words: &[String]) -> Self {
+        let address = free();
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        Self::start(command.args([PLAY, part, &address.to_string()]).args(words), address)
+    }
+
     fn start(command: &mut Command, address: SocketAddr) -> Self {
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
         let mut server = Self { child, address };
@@ -67,8 +75,22 @@ impl Server {
 
     /// How much of the machine's memory it has now: all, and what no file backs, in MiB.
     pub fn memory(&self) -> [f64; 2] {
+        self.status(["VmRSS:", "RssAnon:"])
+    }
+
+    /// The most memory that it had at once, in MiB.
+    pub fn peak(&self) -> f64 {
+        self.status(["VmHWM:"])[0]
+    }
+
+    /// Has the peak counted from now on.
+    pub fn forget_peak(&self) {
+        fs::write(format!("/proc/{}/clear_refs", self.child.id()), "5").unwrap();
+    }
+
+    fn status<const N: usize>(&self, names: [&str; N]) -> [f64; N] {
         let told = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        ["VmRSS:", "RssAnon:"].map(|name| {
+        names.map(|name| {
             let line = told.lines().find_map(|line| line.strip_prefix(name)).unwrap();
             let kib: f64 = line.trim_end_matches("kB").trim().parse().unwrap();
             kib / 1024.0
@@ -100,10 +122,20 @@ impl Msb {
 
     /// Starts its server, as a service manager would: the log is a file.
     pub fn start(&self) -> Server {
+        self.start_with(&[])
+    }
+
+    /// The same, before a service.
+    pub fn start_before(&self, service: &Server) -> Server {
+        self.start_with(&["--upstream", &format!("http://{}", service.address)])
+    }
+
+    fn start_with(&self, flags: &[&str]) -> Server {
         let address = free();
         let log = OpenOptions::new().create(true).append(true).open(&self.log).unwrap();
         let port = address.port().to_string();
-        let mut command = self.command(&["server", "start", "--port", &port]);
+        let words = ["server", "start", "--port", &port];
+        let mut command = self.command(&[&words, flags].concat());
         Server::start(command.stderr(log), address)
     }
 
@@ -163,22 +195,42 @@ impl Nginx {
     /// Starts one process of it that answers everything with 204.
     pub fn start(scratch: &Scratch, log: Option<&Path>) -> Server {
         let name = if log.is_some() { "nginx-logging" } else { "nginx" };
+        let log = log.map_or("off".to_owned(), |log| log.display().to_string());
+        let settings = format!("access_log {log};");
+        Self::start_with(scratch, name, &settings, "return 204;")
+    }
+
+    /// Starts one process of it before a service, with what is set where it was just installed;
+    /// where it does not buffer, it passes everything on as it comes.
+    pub fn start_before(scratch: &Scratch, service: &Server, buffers: bool) -> Server {
+        let name = if buffers { "nginx-proxy" } else { "nginx-unbuffered" };
+        let log = scratch.path(&format!("{name}.log"));
+        let off = "proxy_buffering off; proxy_request_buffering off; proxy_http_version 1.1;";
+        let off = if buffers { "" } else { off };
+        let settings = format!(
+            "sendfile on; tcp_nopush on; client_max_body_size 0; access_log {}; {off}",
+            log.display()
+        );
+        let location = format!("proxy_pass http://{};", service.address);
+        Self::start_with(scratch, name, &settings, &location)
+    }
+
+    fn start_with(scratch: &Scratch, name: &str, settings: &str, location: &str) -> Server {
         let directory = scratch.path(name);
         DirBuilder::new().mode(0o700).create(&directory).unwrap();
         let address = free();
         let path = directory.display();
-        let log = log.map_or("off".to_owned(), |log| log.display().to_string());
         let config = format!(
             "daemon off; master_process off; worker_processes 1;
              error_log {path}/error.log; pid {path}/pid;
              events {{ worker_connections 1024; }}
              http {{
-                 access_log {log};
+                 {settings}
                  keepalive_requests 1000000000; keepalive_timeout 1h;
                  client_body_temp_path {path}/body; proxy_temp_path {path}/proxy;
                  fastcgi_temp_path {path}/fastcgi; uwsgi_temp_path {path}/uwsgi;
                  scgi_temp_path {path}/scgi;
-                 server {{ listen {address}; location / {{ return 204; }} }}
+                 server {{ listen {address}; location / {{ {location} }} }}
              }}"
         );
         let file = directory.join("nginx.conf");
@@ -192,6 +244,29 @@ impl Nginx {
 fn free() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
+
+/// How many streams fit into the files that a process may have open: two for each, and some others.
+pub fn room_for_streams() -> usize {
+    let limit = getrlimit(Resource::Nofile);
+    limit.maximum.map_or(usize::MAX, |files| (files as usize).saturating_sub(OTHER_FILES) / 2)
+}
+
+/// Lets this process, and all that it starts, open as many files as it may.
+pub fn raise_limits() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    setrlimit(Resource::Nofile, limit).unwrap();
+}
+
+/// The first word for this program when it is to play a part.
+pub const PLAY: &str = "play";
+
+/// The parts.
+pub const SERVICE: &str = "service";
+pub const JWT_PROXY: &str = "jwt-proxy";
+
+/// Files that are not for streams.
+const OTHER_FILES: usize = 400;
 
 const NGINX: &str = "/usr/sbin/nginx";
 

@@ -34,9 +34,14 @@ impl fmt::Debug for Seen {
 
 impl BackEnd {
     pub fn start() -> Self {
+        Self::that_says(own_words)
+    }
+
+    /// One that answers what is not about an upgrade or events with these words.
+    pub fn that_says(says: fn(&Seen) -> String) -> Self {
         let seen = Arc::new(Mutex::new(vec![]));
         let record = Arc::clone(&seen);
-        Self { door: Door::open(move |stream| serve(stream, &record)), seen }
+        Self { door: Door::open(move |stream| serve(stream, &record, says)), seen }
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -54,7 +59,11 @@ impl BackEnd {
 }
 
 /// Serves one connection until it is closed.
-fn serve(stream: TcpStream, record: &Mutex<Vec<Seen>>) -> io::Result<()> {
+fn serve(
+    stream: TcpStream,
+    record: &Mutex<Vec<Seen>>,
+    says: fn(&Seen) -> String,
+) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let mut answers = stream.try_clone()?;
     let mut requests = BufReader::new(stream);
@@ -64,22 +73,26 @@ fn serve(stream: TcpStream, record: &Mutex<Vec<Seen>>) -> io::Result<()> {
         let (Some(method), Some(target)) = (words.next(), words.next()) else { return Ok(()) };
         let headers = Headers::read(&mut requests)?;
         let upgrade = headers.one("upgrade") == Some("websocket") && first.ends_with("HTTP/1.1");
-        let head = method == "HEAD";
         let body = client::body(&mut requests, &headers, false)?;
-        record.lock().unwrap().push(Seen { method, target: target.clone(), headers, body });
+        let seen = Seen { method, target, headers, body };
+        let (own, goes_on) = (says(&seen), seen.target.ends_with("/events"));
+        record.lock().unwrap().push(seen);
         if upgrade {
             answers.write_all(SWITCHED)?;
             return echo(&mut requests, &mut answers);
         }
-        if target.ends_with("/events") {
+        if goes_on {
             return events(&mut requests, &mut answers);
         }
-        // `/status/401` asks for an answer of the back end's own.
-        let status = target.rsplit_once("/status/").map_or("200", |(_, status)| status);
-        let text = if head { "" } else { OWN_WORDS };
-        let length = OWN_WORDS.len();
-        write!(answers, "HTTP/1.1 {status} Own\r\nContent-Length: {length}\r\n\r\n{text}")?;
+        answers.write_all(own.as_bytes())?;
     }
+}
+
+/// `/status/401` asks for an answer of the back end's own.
+fn own_words(seen: &Seen) -> String {
+    let status = seen.target.rsplit_once("/status/").map_or("200", |(_, status)| status);
+    let text = if seen.method == "HEAD" { "" } else { OWN_WORDS };
+    format!("HTTP/1.1 {status} Own\r\nContent-Length: {}\r\n\r\n{text}", OWN_WORDS.len())
 }
 
 /// Sends back what comes, until no more does.

@@ -96,13 +96,7 @@ impl Case<'_> {
 
     /// What msb answers to a client that asks it without a front end.
     fn told_directly(&self, site: &Site) -> Result<Answer, String> {
-        let path = self.ask.target();
-        let policy = match path.strip_prefix("/teams/").and_then(|rest| rest.split_once('/')) {
-            Some((team, _)) => format!("namespace={team}&any_scope=1"),
-            None if path.starts_with("/any/") => "any_namespace=1&any_scope=1".to_owned(),
-            None => "namespace=team-alpha&scope=reports.read".to_owned(),
-        };
-        let ask = self.ask.readdressed(&format!("/auth?{policy}"), &READ_BY_MSB);
+        let ask = self.ask.readdressed(&(site.directly)(self.ask.target()), &READ_BY_MSB);
         ask.send(site.msb.address).map_err(|error| format!("msb: {error}"))
     }
 }

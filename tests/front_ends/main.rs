@@ -16,6 +16,8 @@ mod msb;
 mod nginx;
 mod page;
 mod program;
+mod session;
+mod sessions;
 mod site;
 mod table;
 mod tally;

@@ -35,11 +35,19 @@ pub struct Key {
 impl Msb {
     /// A server with a home of its own.
     pub fn start() -> Self {
+        Self::configured("")
+    }
+
+    /// The same, with this for its `config.toml`.
+    pub fn configured(config: &str) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("msb-front-ends-{}-{count}", std::process::id());
         let scratch = std::env::temp_dir().join(name);
-        fs::create_dir_all(scratch.join("without-keys")).unwrap();
+        for home in ["home", "without-keys"] {
+            fs::create_dir_all(scratch.join(home)).unwrap();
+            fs::write(scratch.join(home).join("config.toml"), config).unwrap();
+        }
         let mut msb = Self { scratch, address: ([127, 0, 0, 1], 0).into(), server: None };
         msb.key("");
         msb.serve("home");

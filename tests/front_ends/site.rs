@@ -12,6 +12,8 @@ pub struct Site {
     pub msb: Msb,
     pub back_end: BackEnd,
     pub keys: Keys,
+    /// What one asks msb, to hear without a front end what it says of a request for this path.
+    pub directly: fn(&str) -> String,
 }
 
 /// A key of every kind.
@@ -39,8 +41,19 @@ pub struct FrontEnd {
 }
 
 impl Site {
+    /// Where a front end asks msb.
     pub fn new() -> Self {
-        let msb = Msb::start();
+        Self::with(Msb::start(), BackEnd::start(), policy)
+    }
+
+    /// Where msb stands before the back end, configured so for its address.
+    pub fn proxied(config: impl FnOnce(SocketAddr) -> String) -> Self {
+        let back_end = BackEnd::start();
+        let msb = Msb::configured(&config(back_end.address()));
+        Self::with(msb, back_end, str::to_owned)
+    }
+
+    fn with(msb: Msb, back_end: BackEnd, directly: fn(&str) -> String) -> Self {
         let keys = Keys {
             alpha: msb
                 .key("-n team-alpha --scope reports.read --owner ann@example.org --expire 1h"),
@@ -50,7 +63,7 @@ impl Site {
             other_scope: msb.key("-n team-alpha --scope reports.write"),
             expired: msb.expired("-n team-alpha --scope reports.read"),
         };
-        Self { msb, back_end: BackEnd::start(), keys }
+        Self { msb, back_end, keys, directly }
     }
 
     /// Starts a front end and waits until it listens.
@@ -64,5 +77,14 @@ impl Site {
         let mut program = Program::start(command, &log).unwrap();
         program.wait_for(address);
         FrontEnd { name, address, program: Some(program) }
+    }
+}
+
+/// The policy that the recipes ask for at this path.
+fn policy(path: &str) -> String {
+    match path.strip_prefix("/teams/").and_then(|rest| rest.split_once('/')) {
+        Some((team, _)) => format!("/auth?namespace={team}&any_scope=1"),
+        None if path.starts_with("/any/") => "/auth?any_namespace=1&any_scope=1".to_owned(),
+        None => "/auth?namespace=team-alpha&scope=reports.read".to_owned(),
     }
 }

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 #![allow(unreachable_pub, reason = "a test binary has no outside")]
 
+mod apache;
 mod back_end;
 mod caddy;
 mod case;

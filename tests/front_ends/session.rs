@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    net::SocketAddr,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -32,8 +33,8 @@ impl Stage {
     }
 
     /// Where msb is going to listen.
-    pub fn msb(&self) -> String {
-        format!("127.0.0.1:{}", self.port)
+    pub fn msb(&self) -> SocketAddr {
+        ([127, 0, 0, 1], self.port).into()
     }
 
     /// Puts down the settings that a page shows.
@@ -48,7 +49,8 @@ impl Stage {
         let examples: Vec<_> =
             session.split("$ ").skip(1).map(|example| example.split_once('\n').unwrap()).collect();
         assert!(examples.len() >= 4, "{page} shows a refused and an allowed request");
-        let answers = self.answers(&examples.iter().map(|(command, _)| *command).collect::<Vec<_>>());
+        let answers =
+            self.answers(&examples.iter().map(|(command, _)| *command).collect::<Vec<_>>());
         assert_eq!(answers.len(), examples.len(), "{page}: {answers:#?}");
         for ((command, expected), said) in examples.iter().zip(&answers) {
             assert_eq!(said.trim_end(), expected.trim_end(), "{page}: $ {command}");
@@ -67,7 +69,8 @@ impl Stage {
         let output = Command::new("timeout")
             .args([LONGEST, "script", "-qec", "bash session.sh", "/dev/null"])
             .current_dir(&self.scratch)
-            .envs([("PATH", path.as_str()), ("NO_COLOR", "1"), ("MSB_HOME", "home")])
+            .envs([("PATH", path.as_str()), ("MSB_HOME", "home")])
+            .envs([("NO_COLOR", "1"), ("TERM", "dumb")])
             .env("CURL_HOME", &self.scratch)
             .output()
             .unwrap();
@@ -84,7 +87,10 @@ impl Stage {
 impl Drop for Stage {
     fn drop(&mut self) {
         let mut stop = Command::new(env!("CARGO_BIN_EXE_msb"));
-        let _ = stop.args(["server", "stop", "--quiet"]).env("MSB_HOME", self.scratch.join("home")).status();
+        let _ = stop
+            .args(["server", "stop", "--quiet"])
+            .env("MSB_HOME", self.scratch.join("home"))
+            .status();
         let _ = fs::remove_dir_all(&self.scratch);
     }
 }

@@ -35,7 +35,16 @@ pub fn breaks(
     changes: &[(&str, &str, &str)],
     front: impl Fn(&Site, &[(&str, String)]) -> FrontEnd,
 ) {
-    let mut site = Site::new();
+    breaks_at(Site::new, changes, front);
+}
+
+/// The same at sites of another kind.
+pub fn breaks_at(
+    new: fn() -> Site,
+    changes: &[(&str, &str, &str)],
+    front: impl Fn(&Site, &[(&str, String)]) -> FrontEnd,
+) {
+    let mut site = new();
     for (from, to, name) in changes {
         let front = front(&site, &[(from, (*to).to_owned())]);
         let case = cases(&site.keys).into_iter().find(|case| case.name == *name);
@@ -46,7 +55,7 @@ pub fn breaks(
                 let (_, course) = course.unwrap_or_else(|| panic!("there is no case `{name}`"));
                 let verdict = course(&mut site, front.address);
                 // It leaves something down or hung.
-                site = Site::new();
+                site = new();
                 verdict
             }
         };

@@ -79,15 +79,6 @@ fn a_path_passes_apache_as_it_stands_by_nocanon() {
 }
 
 #[test]
-fn a_refused_upload_is_refused_by_msb_through_disablereuse_and_ping() {
-    if version().is_some() {
-        let upload = "a large upload with a bad key";
-        let changes = [("disablereuse=on", "", upload), ("ping=30", "", upload)];
-        table::breaks_at(site, &changes, apache);
-    }
-}
-
-#[test]
 fn a_public_route_behind_apache_is_for_our_names_by_proxy_preserve_host() {
     needs(("ProxyPreserveHost On", "ProxyPreserveHost Off"), |_, apache| {
         assert_eq!(status(apache, &Ask::get("/status").host("api.example.org")), 200);

@@ -122,6 +122,27 @@ fn the_routes_of_the_proxy_page_hold_keys_to_what_it_says() {
     behind.refuses(Ask::get("/v1/a/b").bearer(&other.text), 403);
 }
 
+#[test]
+fn a_tool_has_the_namespace_of_its_argument_or_of_a_header() {
+    let back_end = BackEnd::start();
+    let server = format!("[server]\nupstream = \"http://{}\"\n", back_end.address());
+    let behind = Behind { msb: Msb::configured(&server), back_end };
+    let alpha = behind.msb.key("-n team-alpha --scope tools.start");
+    let calls = |call: &str| {
+        let call = format!(r#"{{"jsonrpc":"2.0","id":1,"method":{call}}}"#);
+        Ask::post("/mcp", call.into_bytes()).header("Content-Type", "application/json")
+    };
+    let start = |arguments: &str| {
+        calls(&format!(r#""tools/call","params":{{"name":"start","arguments":{{{arguments}}}}}"#))
+    };
+    behind.allows(start(r#""namespace":"team-alpha""#), &alpha, "team-alpha");
+    behind.allows(start("").header("X-Namespace", "team-alpha"), &alpha, "team-alpha");
+    behind.refuses(start("").bearer(&alpha.text), 403);
+    behind.refuses(start(r#""project":"team-alpha""#).bearer(&alpha.text), 403);
+    behind.refuses(start(r#""namespace":"team-beta""#).bearer(&alpha.text), 403);
+    behind.allows(calls(r#""tools/list""#), &alpha, "-");
+}
+
 /// A service behind msb, with the settings that a page shows.
 struct Behind {
     msb: Msb,

@@ -163,11 +163,14 @@ fn description(page: &str) -> &'static str {
         }
         "msb-server-start" => {
             "Serves until SIGTERM, SIGINT or msb server stop. What it asks of a key is in the query \
-             of /auth, or for Envoy in headers. An answer 200 is with the headers X-Msb-Key-Id, X-Msb-Namespace, X-Msb-Namespaces, \
-             X-Msb-Scope, X-Msb-Subject and X-Msb-Expires. A key that is revoked is refused by the time that the command which revokes it \
-             returns. SIGHUP reads config.toml again, and opens server.log again. With --reset-key, while a server runs, the \
-             other flags do not count; a service manager's own process refuses it, because each \
-             restart would reset again."
+             of /auth, or for Envoy in headers. An answer 200 is with the headers X-Msb-Key-Id, \
+             X-Msb-Namespace, X-Msb-Namespaces, X-Msb-Scope, X-Msb-Subject and X-Msb-Expires. With \
+             --upstream it passes on to that service, with these headers, what may pass: it judges \
+             each call of JSON-RPC at /api/v1/rpc and of MCP at /mcp, and other paths by [[route]] \
+             in config.toml. A key that is revoked is refused by the time that the command which \
+             revokes it returns. SIGHUP reads config.toml again, and opens server.log again. With \
+             --reset-key, while a server runs, the other flags do not count; a service manager's own \
+             process refuses it, because each restart would reset again."
         }
         "msb-server-stop" => {
             "Stops the server that runs, and waits until it has stopped: open exchanges get 10 \

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{
     HeaderMap, Method, Request, Response, StatusCode,
-    body::{Body, Incoming},
+    body::Incoming,
     header::{self, HeaderName, HeaderValue},
 };
 
@@ -95,7 +95,6 @@ impl Desk {
         let now = (self.clock)();
         let settings = self.live.settings();
         let route = Route::of(request.uri().path(), visit.upstream.is_some());
-        let unread = !request.body().is_end_stream();
         let outcome = self.outcome(request, route, visit, &settings, now).await;
         let (decision, reason, id, namespace) = match &outcome {
             Outcome::Admitted(admission) => {
@@ -132,7 +131,7 @@ impl Desk {
             Outcome::Turned(turned, hearer) => turned_away(&turned, &hearer, format),
         };
         if matches!(answer.body(), Answered::Whole(_)) {
-            visit.pulse.answered(!unread);
+            visit.pulse.answered();
         }
         if settings.dev {
             answer.headers_mut().insert(DEV, HeaderValue::from_static("keys are not required"));

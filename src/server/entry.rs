@@ -65,7 +65,7 @@ impl Desk {
         let unreadable = |Ambiguous| Turned::Unreadable(Unreadable::Path);
         let plain = Plain::of(path).map_err(unreadable)?;
         let route = plain.route(&settings.routes, head.method.as_str()).map_err(unreadable)?;
-        let upload = Upload::new(body.is_end_stream(), Arc::clone(settings));
+        let upload = Upload::new(visit, settings);
         let body = Onward::Passed(body, Rc::clone(&upload));
         let entered = |admission, gate, public| Entered {
             admission,
@@ -99,6 +99,7 @@ impl Desk {
         door: Door,
         head: &Parts,
         body: Incoming,
+        visit: &Visit,
         settings: &Arc<Settings>,
         now: UnixTime,
     ) -> Result<Entered, (Turned, Hearer)> {
@@ -117,6 +118,7 @@ impl Desk {
         let bearer = bearer.map_err(|denial| nameless(denial.into()))?;
         let (body, calls) = if has_calls {
             let body = whole(head, body, settings.rpc_body).await.map_err(nameless)?;
+            visit.pulse.read_body();
             let said = said(&head.headers).map_err(|why| nameless(Turned::NotCalls(why)))?;
             let calls = rpc::calls(&body, door, &said);
             let named = |(why, id)| (Turned::NotCalls(why), Hearer::Rpc(id));
@@ -140,7 +142,7 @@ impl Desk {
         // It may have taken a while to come.
         let bearer = self.still(bearer).await.map_err(denied)?;
         let (admission, gate) = admit(bearer, &ask).map_err(denied)?;
-        let upload = Upload::new(true, Arc::clone(settings));
+        let upload = Upload::new(visit, settings);
         let body = Onward::Whole(Full::new(body));
         Ok(Entered { admission, gate, body, upload, hearer, public: false })
     }

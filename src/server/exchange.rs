@@ -50,15 +50,18 @@ impl From<Full<Bytes>> for Answered {
 pub(super) struct Upload {
     settings: Arc<Settings>,
     broken: Cell<bool>,
-    ended: Cell<bool>,
+    pulse: Arc<Pulse>,
     moved: Cell<Instant>,
 }
 
 impl Upload {
-    /// One that has or has not come to its end already.
-    pub(super) fn new(ended: bool, settings: Arc<Settings>) -> Rc<Self> {
-        let (ended, moved) = (Cell::new(ended), Cell::new(Instant::now()));
-        Rc::new(Self { settings, broken: Cell::new(false), ended, moved })
+    pub(super) fn new(visit: &Visit, settings: &Arc<Settings>) -> Rc<Self> {
+        Rc::new(Self {
+            settings: Arc::clone(settings),
+            broken: Cell::new(false),
+            pulse: Arc::clone(&visit.pulse),
+            moved: Cell::new(Instant::now()),
+        })
     }
 
     /// Whether it broke off on the side of the client.
@@ -91,7 +94,9 @@ impl Body for Onward {
                 }
                 upload.moved.set(Instant::now());
                 upload.broken.set(matches!(frame, Some(Err(_))));
-                upload.ended.set(frame.is_none() || body.is_end_stream());
+                if frame.is_none() || body.is_end_stream() {
+                    upload.pulse.read_body();
+                }
                 Poll::Ready(frame)
             }
         }
@@ -116,22 +121,15 @@ impl Body for Onward {
 pub(super) struct Passed {
     body: Incoming,
     line: Option<Line>,
-    upload: Rc<Upload>,
     pulse: Arc<Pulse>,
     watch: Rc<Watch>,
 }
 
 impl Passed {
-    pub(super) fn new(
-        body: Incoming,
-        leave: Leave,
-        line: Line,
-        upload: Rc<Upload>,
-        visit: &Visit,
-    ) -> Self {
+    pub(super) fn new(body: Incoming, leave: Leave, line: Line, visit: &Visit) -> Self {
         let watch = Rc::clone(&visit.watch);
         watch.begin(leave);
-        Self { body, line: Some(line), upload, pulse: Arc::clone(&visit.pulse), watch }
+        Self { body, line: Some(line), pulse: Arc::clone(&visit.pulse), watch }
     }
 
     /// The connection behind us is free once the answer has come to its end.
@@ -176,7 +174,7 @@ impl Drop for Passed {
     fn drop(&mut self) {
         self.hang_up(false);
         self.watch.end();
-        self.pulse.answered(self.upload.ended.get());
+        self.pulse.answered();
     }
 }
 

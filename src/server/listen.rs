@@ -12,7 +12,8 @@ use std::{
 };
 
 use hyper::{
-    StatusCode,
+    Request, StatusCode,
+    body::{Body, Incoming},
     header::{self, HeaderValue},
     server::conn::http1,
     service::service_fn,
@@ -154,9 +155,9 @@ async fn connection(
     // Nothing is won by waiting for more: answers are whole, or are wanted as they come.
     let _ = stream.set_nodelay(true);
     let pulse = Arc::clone(&visit.pulse);
-    let io = TokioIo::new(Felt { stream, pulse: Arc::clone(&pulse) });
-    let service = service_fn(|request| {
-        pulse.rest();
+    let io = TokioIo::new(Felt::new(stream, Arc::clone(&pulse)));
+    let service = service_fn(|request: Request<Incoming>| {
+        pulse.rest(!request.body().is_end_stream());
         let visit = &visit;
         async move {
             let mut answer = desk.answer(request, visit).await;

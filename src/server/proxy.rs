@@ -52,7 +52,7 @@ impl Desk {
     ) -> Result<Passage, (Turned, Hearer)> {
         let (head, body) = request.into_parts();
         let entered = match Route::door(head.uri.path()) {
-            Some(door) => self.enter_door(door, &head, body, settings, now).await?,
+            Some(door) => self.enter_door(door, &head, body, visit, settings, now).await?,
             None => {
                 let entered = self.enter(&head, body, visit, settings, now).await;
                 entered.map_err(|turned| (turned, Hearer::Client))?
@@ -127,7 +127,7 @@ impl Desk {
         if head.method != Method::HEAD && status != StatusCode::NOT_MODIFIED {
             answer.headers_mut().remove(header::CONTENT_LENGTH);
         }
-        let passed = |body| Passed::new(body, leave, line, upload, visit);
+        let passed = |body| Passed::new(body, leave, line, visit);
         Ok(answer.map(|body| Answered::Passed(Box::new(passed(body)))))
     }
 }

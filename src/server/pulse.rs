@@ -39,14 +39,16 @@ pub(super) struct Pulse {
     ends: AtomicBool,
     /// Whether what is on its way to the client is to be lost.
     cut: AtomicBool,
+    /// Whether the client may still be sending what nobody reads.
+    sends_on: AtomicBool,
 }
 
 impl Default for Pulse {
     fn default() -> Self {
         // A connection is made to be used: its first head is due at once.
         let phase = AtomicU64::new(Phase::Head as u64);
-        let (ends, cut) = Default::default();
-        Self { began: Instant::now(), phase, ends, cut }
+        let (ends, cut, sends_on) = Default::default();
+        Self { began: Instant::now(), phase, ends, cut, sends_on }
     }
 }
 
@@ -56,9 +58,16 @@ impl Pulse {
         self.phase.store(after << 2 | phase as u64, Relaxed);
     }
 
-    /// While we answer, nothing is due from the client.
-    pub(super) fn rest(&self) {
+    /// A request has come, whose body, if it has one, may still be on its way. While we answer,
+    /// nothing is due from the client.
+    pub(super) fn rest(&self, has_body: bool) {
+        self.sends_on.store(has_body, Relaxed);
         self.beat(Phase::Answering);
+    }
+
+    /// The body was read to its end.
+    pub(super) fn read_body(&self) {
+        self.sends_on.store(false, Relaxed);
     }
 
     pub(super) fn phase(&self) -> Phase {
@@ -79,10 +88,10 @@ impl Pulse {
         }
     }
 
-    /// The request is answered. Where its body was read to the end, nothing of the next is there
-    /// yet, unless both came at once.
-    pub(super) fn answered(&self, read_whole: bool) {
-        let waits = read_whole || self.ends.load(Relaxed);
+    /// The request is answered. Where all of it was read, nothing of the next is there yet, unless
+    /// both came at once.
+    pub(super) fn answered(&self) {
+        let waits = !self.sends_on.load(Relaxed) || self.ends.load(Relaxed);
         self.beat(if waits { Phase::Waiting } else { Phase::Head });
     }
 
@@ -113,8 +122,16 @@ impl Pulse {
 
 /// A stream whose pulse is felt.
 pub(super) struct Felt {
-    pub(super) stream: TcpStream,
-    pub(super) pulse: Arc<Pulse>,
+    stream: TcpStream,
+    pulse: Arc<Pulse>,
+    /// Whether it is closed on our side, and goes on to be read.
+    lingers: bool,
+}
+
+impl Felt {
+    pub(super) fn new(stream: TcpStream, pulse: Arc<Pulse>) -> Self {
+        Self { stream, pulse, lingers: false }
+    }
 }
 
 impl Drop for Felt {
@@ -165,8 +182,25 @@ impl AsyncWrite for Felt {
         Pin::new(&mut self.stream).poll_flush(cx)
     }
 
+    /// Closes. Whoever is still sending would lose our answer if that was all, so it goes on to be
+    /// read for a while.
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        if !self.lingers {
+            ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?;
+            if !self.pulse.sends_on.load(Relaxed) {
+                return Poll::Ready(Ok(()));
+            }
+            self.lingers = true;
+            self.pulse.beat(Phase::Waiting);
+        }
+        let mut bytes = [0; 16 << 10];
+        loop {
+            let mut unread = ReadBuf::new(&mut bytes);
+            ready!(Pin::new(&mut self.stream).poll_read(cx, &mut unread))?;
+            if unread.filled().is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+        }
     }
 }
 

@@ -328,6 +328,27 @@ fn an_answer_may_come_before_the_body_does() {
     }
 }
 
+/// A front end in between would lose an answer that comes with a reset.
+#[test]
+fn whoever_sends_on_when_refused_hears_why() {
+    let site = Site::new();
+    let heads = [
+        "POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 8000000\r\n\r\n".to_owned(),
+        "POST /api/v1/rpc HTTP/1.1\r\nHost: a\r\nContent-Length: 8000000\r\n\r\n".to_owned(),
+        site.head("POST /play/early/closed", "Content-Length: 8000000"),
+    ];
+    for (head, status) in heads.into_iter().zip([401, 401, 413]) {
+        let mut client = site.client();
+        client.send(&head);
+        // All of it, before a look at the answer.
+        for _ in 0..80 {
+            client.send([b'x'; 100_000]);
+        }
+        assert_eq!(client.reply("POST").unwrap().status, status, "{head}");
+        client.ends_within(Duration::from_secs(5));
+    }
+}
+
 #[test]
 fn whoever_waits_for_100_gets_it_when_the_key_is_good() {
     let site = Site::new();

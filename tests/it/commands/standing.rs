@@ -81,7 +81,7 @@ fn status_answers_in_json() {
     msb.check(
         "server status --json",
         0,
-        "{\"schema\":\"msb.status/1\",\"server\":{\"running\":false,\"address\":null,\"pid\":null,\"auth\":\"required\",\
+        "{\"schema\":\"msb.status/1\",\"server\":{\"running\":false,\"address\":null,\"pid\":null,\"upstream\":null,\"auth\":\"required\",\
          \"dev\":false,\"since\":null},\"server_key\":{\"kid\":\"1IG2tMH7J2w\",\
          \"fingerprint\":\"1IG2tMH7J2wbJZnOf8LJzQitKf7LMvoAElsuDMVM54Y\",\"created_at\":\"2026-11-23T10:00:00Z\",\
          \"file_ok\":true},\"keys\":{\"active\":1,\"expiring\":0,\"not_yet_valid\":0,\"expired\":0,\"revoked\":0,\

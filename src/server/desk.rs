@@ -187,7 +187,10 @@ impl Desk {
                 };
             }
             (Route::Door(_) | Route::Proxied, Some(upstream)) => {
-                return match self.pass(request, visit, upstream, settings, now).await {
+                // Its state is large, and is not needed any more while an answer comes, which may
+                // take hours.
+                let passes = Box::pin(self.pass(request, visit, upstream, settings, now));
+                return match passes.await {
                     Ok(passage) => Outcome::Passed(Box::new(passage)),
                     Err((turned, hearer)) => Outcome::Turned(turned, hearer),
                 };

@@ -34,12 +34,12 @@ pub enum Access {
 }
 
 impl Route {
-    /// Whether it says in which namespace a request acts, whatever the request says of that.
+    /// Whether it says where a request names its namespace, or which that is.
     pub fn names_a_namespace(&self) -> bool {
         match &self.access {
             Access::Key { namespace: Some(namespace), .. } => match namespace {
-                NamespaceRule::Fixed(_) | NamespaceRule::Path(_) => true,
-                NamespaceRule::Any | NamespaceRule::Header(_) | NamespaceRule::Key => false,
+                NamespaceRule::Fixed(_) | NamespaceRule::Header(_) | NamespaceRule::Path(_) => true,
+                NamespaceRule::Any | NamespaceRule::Key => false,
             },
             Access::Key { namespace: None, .. } | Access::Public => false,
         }

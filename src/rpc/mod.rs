@@ -246,10 +246,11 @@ fn call(members: &Members<'_>, door: Door, said: &Said<'_>) -> Result<Call, NotC
     let operation = if calls_tool {
         let tool = member("name").and_then(Value::text);
         word(&format!("tools.{}", tool.ok_or(NotCalls::NotParameters)?))
+    } else if method.contains(char::is_control) || folded(method).starts_with("tools/call") {
+        // Some readers would take it for a call of a tool, or for less than it is.
+        return Err(NotCalls::NotRequests);
     } else if is_free(method) {
         Operation::Free
-    } else if folded(method) == "tools/call" {
-        return Err(NotCalls::NotRequests);
     } else {
         word(method)
     };
@@ -267,14 +268,15 @@ fn decoded(said: &str) -> Option<Cow<'_, str>> {
 
 /// What every client of MCP has to do.
 fn is_free(method: &str) -> bool {
+    let plain = matches!(word(method), Operation::Named(_));
     matches!(method, "initialize" | "logging/setLevel" | "ping" | "server/discover")
-        || method.starts_with("notifications/")
-        || method.ends_with("/list")
+        || plain && (method.starts_with("notifications/") || method.ends_with("/list"))
 }
 
+/// The word of scopes for a method or a tool, if there is one that is not too long to be one.
 fn word(text: &str) -> Operation {
     match text.parse::<ScopeWord>() {
-        Ok(word) if !text.ends_with('*') => Operation::Named(word),
+        Ok(word) if !text.ends_with('*') && text.len() <= WORD => Operation::Named(word),
         Ok(_) | Err(_) => Operation::Other,
     }
 }
@@ -303,10 +305,23 @@ fn check_names(members: &Members<'_>) -> Result<(), NotCalls> {
     if members.names().any(alike) { Err(NotCalls::NotRequests) } else { Ok(()) }
 }
 
-/// A text without the difference between upper and lower case: `ſ` is `s`.
+/// A text as a lax reader may have it: without the difference between upper and lower case (`ſ` is
+/// `s`) and between wide and narrow letters, and without what is not seen.
 fn folded(text: &str) -> String {
-    text.to_uppercase().to_lowercase()
+    let unseen = |c: char| {
+        c.is_whitespace()
+            || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{2064}' | '\u{feff}')
+    };
+    let narrow = |c: char| match c {
+        '\u{ff01}'..='\u{ff5e}' => char::from_u32(u32::from(c) - 0xfee0).unwrap_or(c),
+        c => c,
+    };
+    let seen: String = text.chars().filter(|c| !unseen(*c)).map(narrow).collect();
+    seen.to_uppercase().to_lowercase()
 }
+
+/// How long the word for an operation may be, in bytes.
+const WORD: usize = 128;
 
 /// How many calls a batch may have.
 const BATCH: usize = 100;
@@ -395,6 +410,14 @@ mod tests {
             asks(&of(method, ""), "any; any");
             asks(&of(method, r#""namespace":"a""#), "a; any");
         }
+        for method in ["tools/call/list", "x\\u0000/list", "Tools/Call /list", "\u{ff54}ools/call"]
+        {
+            refused(&of(method, ""), NotCalls::NotRequests);
+        }
+        asks(&of("notifications/../x", ""), "unsaid; unsaid");
+        asks(&of("x y/list", ""), "unsaid; unsaid");
+        asks(&of(&"x".repeat(128), ""), &format!("unsaid; {}", "x".repeat(128)));
+        asks(&of(&"x".repeat(129), ""), "unsaid; unsaid");
         asks(&of("initialized", ""), "unsaid; initialized");
         asks(&of("list", ""), "unsaid; list");
     }
@@ -500,6 +523,12 @@ mod tests {
             r#""name\u017fpace":"b""#,
             r#""arguments":{"NAMESPACE":"b"}"#,
             r#""Arguments":{}"#,
+            r#""namespace":"a","namespace\u0000":"b""#,
+            r#""a":[{"b\u001f":1}]"#,
+            r#""namespace ":"b""#,
+            "\"\u{feff}namespace\":\"b\"",
+            "\"name\u{ad}space\":\"b\"",
+            "\"\u{ff4e}amespace\":\"b\"",
         ] {
             refused(&of("x", members), NotCalls::NotRequests);
         }

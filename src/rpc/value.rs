@@ -44,14 +44,17 @@ impl Value<'_> {
     }
 }
 
-/// The members of an object by name, each once.
+/// The members of an object by name, each once, and none with a control character in its name.
 #[derive(Debug, Eq, PartialEq)]
 pub(super) struct Members<'b>(Vec<(Cow<'b, str>, Value<'b>)>);
 
 impl<'b> Members<'b> {
     fn of(mut members: Vec<(Cow<'b, str>, Value<'b>)>) -> Option<Self> {
         members.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
-        members.is_sorted_by(|(one, _), (other, _)| one != other).then_some(Self(members))
+        let once = members.is_sorted_by(|(one, _), (other, _)| one != other);
+        // Some readers take a name to end where a control character is.
+        let plain = members.iter().all(|(name, _)| !name.contains(char::is_control));
+        (once && plain).then_some(Self(members))
     }
 
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
@@ -136,7 +139,8 @@ impl<'de> Visitor<'de> for Reader {
         while let Some(name) = entries.next_key_seed(Name)? {
             members.push((name, entries.next_value_seed(Self { levels })?));
         }
-        let members = Members::of(members).ok_or_else(|| A::Error::custom("a member twice"))?;
+        let members = Members::of(members)
+            .ok_or_else(|| A::Error::custom("a member twice, or an odd name"))?;
         Ok(Value::Object(members))
     }
 }

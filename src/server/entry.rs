@@ -1,8 +1,8 @@
 //! Who gets in where something lies behind us: by path and key, or by what a body calls.
 
-use std::{rc::Rc, sync::Arc, time::Duration};
+use std::{error::Error, rc::Rc, sync::Arc, time::Duration};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::{
     HeaderMap, Method, Version,
@@ -219,9 +219,20 @@ async fn whole(head: &Parts, body: Incoming, most: usize) -> Result<Bytes, Turne
     if body.size_hint().lower() > most as u64 {
         return Err(Turned::Unreadable(Unreadable::TooLong));
     }
-    match timeout(BODY_WITHIN, Limited::new(body, most).collect()).await {
-        Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+    let gathered = async {
+        let mut body = Limited::new(body, most);
+        // Not as the parts in which it comes: each may be a byte, and take many.
+        let mut whole = BytesMut::with_capacity(body.size_hint().lower() as usize);
+        while let Some(frame) = body.frame().await {
+            if let Some(part) = frame?.data_ref() {
+                whole.extend_from_slice(part);
+            }
+        }
+        Ok(whole.freeze())
+    };
+    match timeout(BODY_WITHIN, gathered).await {
+        Ok(Ok(body)) => Ok(body),
+        Ok(Err::<_, Box<dyn Error + Send + Sync>>(error)) if error.is::<LengthLimitError>() => {
             Err(Turned::Unreadable(Unreadable::TooLong))
         }
         Ok(Err(_)) | Err(_) => Err(Turned::Unreadable(Unreadable::Body)),

@@ -12,7 +12,10 @@ use std::{
 
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper::{
+    Version,
+    body::{Body, Frame, Incoming, SizeHint},
+};
 use tokio::time::Instant;
 
 use super::{
@@ -38,6 +41,16 @@ pub(super) enum Onward {
     Whole(Full<Bytes>),
     /// It goes on as it comes.
     Passed(Incoming, Rc<Upload>),
+}
+
+impl Onward {
+    /// Whether there is nothing in it that nobody looked at.
+    pub(super) fn is_judged(&self) -> bool {
+        match self {
+            Self::Whole(_) => true,
+            Self::Passed(body, _) => body.is_end_stream(),
+        }
+    }
 }
 
 impl From<Full<Bytes>> for Answered {
@@ -120,16 +133,27 @@ impl Body for Onward {
 /// An answer that comes from behind us.
 pub(super) struct Passed {
     body: Incoming,
+    /// Gone once it has come to its end.
     line: Option<Line>,
+    /// Whether its client takes any end for the right one.
+    old_client: bool,
     pulse: Arc<Pulse>,
     watch: Rc<Watch>,
 }
 
 impl Passed {
-    pub(super) fn new(body: Incoming, leave: Leave, line: Line, visit: &Visit) -> Self {
+    /// The body of an answer to a client that speaks this version.
+    pub(super) fn new(
+        body: Incoming,
+        leave: Leave,
+        line: Line,
+        visit: &Visit,
+        version: Version,
+    ) -> Self {
         let watch = Rc::clone(&visit.watch);
         watch.begin(leave);
-        Self { body, line: Some(line), pulse: Arc::clone(&visit.pulse), watch }
+        let (pulse, old_client) = (Arc::clone(&visit.pulse), version < Version::HTTP_11);
+        Self { body, line: Some(line), old_client, pulse, watch }
     }
 
     /// The connection behind us is free once the answer has come to its end.
@@ -153,6 +177,9 @@ impl Body for Passed {
         let this = self.get_mut();
         let frame = Pin::new(&mut this.body).poll_frame(cx);
         this.hang_up(matches!(frame, Poll::Ready(None)));
+        if this.old_client && matches!(frame, Poll::Ready(Some(Err(_)))) {
+            this.pulse.cut();
+        }
         frame.map_err(|_| Cut).map_ok(|mut frame| {
             if let Some(trailers) = frame.trailers_mut() {
                 hop::trail(trailers, &[]);

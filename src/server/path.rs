@@ -37,6 +37,11 @@ impl<'p> Plain<'p> {
         }
     }
 
+    fn is_below_a_door(&self) -> bool {
+        let mut above = self.lax.match_indices('/').map(|(end, _)| &self.lax[..end]);
+        above.any(|path| Route::door(path).is_some())
+    }
+
     /// The route of this path that is configured, if one is, and if a lax reader has no other.
     pub(super) fn route<'r>(
         &self,
@@ -50,6 +55,8 @@ impl<'p> Plain<'p> {
             (Some(route), Some(lax)) if !ptr::eq(lax, route) => Err(Ambiguous),
             // Where nothing is configured nobody asks for the namespace that such a route names.
             (None, Some(lax)) if lax.names_a_namespace() => Err(Ambiguous),
+            // Some would read calls below a door as well.
+            (None, _) if self.is_below_a_door() => Err(Ambiguous),
             (route, _) => Ok(route),
         }
     }

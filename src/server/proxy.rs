@@ -90,10 +90,11 @@ impl Desk {
         *onward.method_mut() = head.method.clone();
         *onward.uri_mut() = head.uri.path_and_query().cloned().map_or_else(Uri::default, Uri::from);
         *onward.headers_mut() = headers;
+        let (caller, version) = (admission.id(), head.version);
         let mut leave = Leave::new(Arc::clone(self), admission, gate);
         let (mut answer, line) = tokio::select! {
             biased;
-            answer = upstream.ask(onward, &upload) => answer?,
+            answer = upstream.ask(onward, &upload, caller) => answer?,
             denial = leave.lost() => {
                 leave.tell(&denial);
                 return Err(denial.into());
@@ -127,7 +128,7 @@ impl Desk {
         if head.method != Method::HEAD && status != StatusCode::NOT_MODIFIED {
             answer.headers_mut().remove(header::CONTENT_LENGTH);
         }
-        let passed = |body| Passed::new(body, leave, line, visit);
+        let passed = |body| Passed::new(body, leave, line, visit, version);
         Ok(answer.map(|body| Answered::Passed(Box::new(passed(body)))))
     }
 }

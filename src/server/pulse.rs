@@ -39,7 +39,9 @@ pub(super) struct Pulse {
     ends: AtomicBool,
     /// Whether what is on its way to the client is to be lost.
     cut: AtomicBool,
-    /// Whether the client may still be sending what nobody reads.
+    /// Whether the request has a body.
+    has_body: AtomicBool,
+    /// Whether that may still be on its way.
     sends_on: AtomicBool,
 }
 
@@ -47,8 +49,8 @@ impl Default for Pulse {
     fn default() -> Self {
         // A connection is made to be used: its first head is due at once.
         let phase = AtomicU64::new(Phase::Head as u64);
-        let (ends, cut, sends_on) = Default::default();
-        Self { began: Instant::now(), phase, ends, cut, sends_on }
+        let (ends, cut, has_body, sends_on) = Default::default();
+        Self { began: Instant::now(), phase, ends, cut, has_body, sends_on }
     }
 }
 
@@ -61,6 +63,7 @@ impl Pulse {
     /// A request has come, whose body, if it has one, may still be on its way. While we answer,
     /// nothing is due from the client.
     pub(super) fn rest(&self, has_body: bool) {
+        self.has_body.store(has_body, Relaxed);
         self.sends_on.store(has_body, Relaxed);
         self.beat(Phase::Answering);
     }
@@ -91,7 +94,10 @@ impl Pulse {
     /// The request is answered. Where all of it was read, nothing of the next is there yet, unless
     /// both came at once.
     pub(super) fn answered(&self) {
-        let waits = !self.sends_on.load(Relaxed) || self.ends.load(Relaxed);
+        let waits = match (self.has_body.load(Relaxed), self.sends_on.load(Relaxed)) {
+            (false, _) => self.ends.load(Relaxed),
+            (true, sends_on) => !sends_on,
+        };
         self.beat(if waits { Phase::Waiting } else { Phase::Head });
     }
 

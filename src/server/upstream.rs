@@ -6,12 +6,12 @@ use hyper::{
     Request, Response,
     body::Incoming,
     client::conn::http1::{Builder, SendRequest},
-    header::HeaderValue,
+    header::{self, HeaderValue},
 };
 use hyper_util::rt::TokioIo;
 use tokio::{
     net::TcpStream,
-    task::spawn_local,
+    task::{AbortHandle, spawn_local},
     time::{Instant, sleep_until, timeout},
 };
 
@@ -19,6 +19,7 @@ use super::exchange::{Onward, Upload};
 use crate::{
     config::{self, Host},
     error::{Turned, Unreadable},
+    key::KeyId,
 };
 
 /// What lies behind us, as one thread reaches it.
@@ -31,25 +32,42 @@ pub(super) struct Upstream {
     idle: RefCell<Vec<Idle>>,
 }
 
+/// A connection; it ends when this is dropped.
+struct Connection {
+    sender: SendRequest<Onward>,
+    carries: AbortHandle,
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.carries.abort();
+    }
+}
+
 /// A connection that is, or is about to be, without a request.
 struct Idle {
-    sender: SendRequest<Onward>,
+    connection: Connection,
+    /// Whose requests it carried: an answer too many would go to nobody else.
+    caller: Option<KeyId>,
     since: Instant,
 }
 
 /// The connection by which an answer comes.
 pub(super) struct Line {
     upstream: Rc<Upstream>,
-    sender: SendRequest<Onward>,
+    connection: Connection,
+    caller: Option<KeyId>,
+    /// Whether it may be used again.
+    again: bool,
 }
 
 impl Line {
-    /// It may be used again: the answer has come to its end.
+    /// The answer has come to its end.
     pub(super) fn hang_up(self) {
-        let Self { upstream, sender } = self;
+        let Self { upstream, connection, caller, again } = self;
         let mut idle = upstream.idle.borrow_mut();
-        if idle.len() < MOST_IDLE {
-            idle.push(Idle { sender, since: Instant::now() });
+        if again && idle.len() < MOST_IDLE {
+            idle.push(Idle { connection, caller, since: Instant::now() });
         }
     }
 }
@@ -66,26 +84,36 @@ impl Upstream {
         }
     }
 
-    /// Sends a request on, and waits for the head of its answer.
+    /// Sends a request of a caller on, and waits for the head of its answer.
     pub(super) async fn ask(
         self: &Rc<Self>,
         mut request: Request<Onward>,
         upload: &Upload,
+        caller: Option<KeyId>,
     ) -> Result<(Response<Incoming>, Line), Turned> {
+        // A body that nobody judged could be taken for the next request by who does not read it.
+        let again = request.body().is_judged();
+        if !again {
+            let close = HeaderValue::from_static("close");
+            request.headers_mut().insert(header::CONNECTION, close);
+        }
         loop {
-            let used = self.used();
+            let used = self.used(caller);
             let fresh = used.is_none();
-            let mut sender = match used {
-                Some(sender) => sender,
+            let mut connection = match used {
+                Some(connection) => connection,
                 None => self.connect().await?,
             };
             let answer = tokio::select! {
                 biased;
-                answer = sender.try_send_request(request) => answer,
+                answer = connection.sender.try_send_request(request) => answer,
                 () = self.too_late(upload) => return Err(Turned::UpstreamSlow),
             };
             match answer {
-                Ok(answer) => return Ok((answer, Line { upstream: Rc::clone(self), sender })),
+                Ok(answer) => {
+                    let upstream = Rc::clone(self);
+                    return Ok((answer, Line { upstream, connection, caller, again }));
+                }
                 Err(_) if upload.is_broken() => return Err(Turned::Unreadable(Unreadable::Body)),
                 // It was closed in the meantime, and nothing of the request has gone out.
                 Err(mut error) => match error.take_message() {
@@ -96,15 +124,16 @@ impl Upstream {
         }
     }
 
-    /// A connection that was used before and can be again.
-    fn used(&self) -> Option<SendRequest<Onward>> {
+    /// A connection that this caller used before and can use again.
+    fn used(&self, caller: Option<KeyId>) -> Option<Connection> {
         let mut idle = self.idle.borrow_mut();
-        idle.retain(|idle| idle.since.elapsed() < IDLE_FOR && !idle.sender.is_closed());
-        let ready = idle.iter().rposition(|idle| idle.sender.is_ready())?;
-        Some(idle.swap_remove(ready).sender)
+        idle.retain(|idle| idle.since.elapsed() < IDLE_FOR && !idle.connection.sender.is_closed());
+        let ready = |idle: &Idle| idle.caller == caller && idle.connection.sender.is_ready();
+        let ready = idle.iter().rposition(ready)?;
+        Some(idle.swap_remove(ready).connection)
     }
 
-    async fn connect(&self) -> Result<SendRequest<Onward>, Turned> {
+    async fn connect(&self) -> Result<Connection, Turned> {
         let port = self.at.port;
         let connect = async {
             match &self.at.host {
@@ -121,11 +150,11 @@ impl Upstream {
         let _ = stream.set_nodelay(true);
         let opened = Builder::new().handshake(TokioIo::new(stream)).await;
         let (sender, connection) = opened.map_err(|_| Turned::UpstreamDown)?;
-        spawn_local(async move {
+        let carries = spawn_local(async move {
             // Whoever waits for an answer hears of what goes wrong.
             let _ = connection.with_upgrades().await;
         });
-        Ok(sender)
+        Ok(Connection { sender, carries: carries.abort_handle() })
     }
 
     /// Returns when nothing has moved for as long as an answer may take to begin.

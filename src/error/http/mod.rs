@@ -117,7 +117,7 @@ impl Turned {
         Told {
             status: self.status(hearer),
             code: words.code,
-            challenge: self.challenge(),
+            challenge: self.challenge(hearer),
             allow,
             retry_after,
             body: match hearer {
@@ -203,7 +203,7 @@ impl Turned {
         }
     }
 
-    fn challenge(&self) -> Option<String> {
+    fn challenge(&self, hearer: &Hearer) -> Option<String> {
         let denial = match self {
             Turned::Denied(denial) => &**denial,
             Turned::Forwarded
@@ -225,7 +225,10 @@ impl Turned {
             Denial::NamespaceUnjudged { .. } | Denial::ScopeUnjudged { .. } => {
                 "insufficient_scope".to_owned()
             }
-            Denial::Refused { refusal: Refusal::WrongScope { required, .. }, .. } => {
+            // Of a call, the client says what it is: that is not said again in a header.
+            Denial::Refused { refusal: Refusal::WrongScope { required, .. }, .. }
+                if !matches!(hearer, Hearer::Rpc(_)) =>
+            {
                 let words = required.claim().unwrap_or_else(|| "*".to_owned());
                 format!("insufficient_scope\", scope=\"{words}")
             }

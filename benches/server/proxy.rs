@@ -132,7 +132,7 @@ fn streams(scratch: &Scratch, service: &Server, extent: &Extent, figures: &mut F
     }
     let msb = Msb::new(scratch, "streams");
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();
-    let [mut open, mut peaks, mut since_start, mut since_return] = [const { vec![] }; 4];
+    let [mut open, mut peaks, mut since_start, mut since_return, mut spent] = [const { vec![] }; 5];
     let mut before = 0.0;
     let mut left = 0;
     for round in 0..extent.resets {
@@ -144,12 +144,14 @@ fn streams(scratch: &Scratch, service: &Server, extent: &Extent, figures: &mut F
         // What it took to open them may go.
         thread::sleep(Duration::from_secs(1));
         open.push(server.memory()[0]);
+        let before_cut = server.processor_time();
         let (began, took, ends) = thread::scope(|scope| {
             let began = Instant::now();
             let reset = scope.spawn(|| msb.run(&["server", "start", "--reset-key"]));
             let ends = runtime.block_on(ends(streams, began + PATIENCE));
             (began, reset.join().unwrap(), ends)
         });
+        spent.push((server.processor_time() - before_cut).as_secs_f64() * 1e3);
         left += count - ends.len();
         let last = ends.into_iter().max().unwrap_or(began).duration_since(began);
         since_start.push(last.as_secs_f64() * 1e3);
@@ -168,6 +170,8 @@ fn streams(scratch: &Scratch, service: &Server, extent: &Extent, figures: &mut F
         let more = format!("at most {:.0}", most(took));
         figures.add(&what, wanted, format!("{:.0}", median(took)), more);
     }
+    let what = format!("ms of processor time, {count} streams cut");
+    figures.add(&what, "", format!("{:.0}", median(&spent)), "");
     let of = format!("of {}", count * extent.resets);
     figures.promise("streams that a reset left open", left, &of);
 }

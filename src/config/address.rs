@@ -79,8 +79,10 @@ impl Upstream {
             Host::Name(_) => return false,
         };
         let ours = address.ip().to_canonical();
-        let everywhere = ours.is_unspecified() && host.is_loopback();
-        self.port == address.port() && (ours == host || everywhere)
+        // Who connects to no address in particular reaches this machine.
+        let here = |address: IpAddr| address.is_unspecified() || address.is_loopback();
+        let meets = here(ours) && here(host) && (ours.is_unspecified() || host.is_unspecified());
+        self.port == address.port() && (ours == host || meets)
     }
 }
 

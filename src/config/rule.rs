@@ -75,7 +75,8 @@ impl FromStr for HeaderName {
             return Err(NotANamespaceRule::Header);
         }
         let lower = text.to_ascii_lowercase();
-        if lower.starts_with("x-msb-") || lower == "authorization" || lower == "x-api-key" {
+        let begins = STAYS_BEGINS.iter().any(|begin| lower.starts_with(begin));
+        if begins || STAYS.contains(&lower.as_str()) {
             return Err(NotANamespaceRule::OurHeader);
         }
         Ok(Self(text.to_owned()))
@@ -129,6 +130,30 @@ pub enum NotANamespaceRule {
     Shape,
 }
 
+/// Headers that never go on to whoever would read a namespace in them, or mean something else
+/// there; and how the names of more of them begin.
+const STAYS: [&str; 18] = [
+    "authorization",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "expect",
+    "forwarded",
+    "host",
+    "http2-settings",
+    "keep-alive",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "x-api-key",
+    "x-method-override",
+    "x-real-ip",
+    "x-rewrite-url",
+];
+const STAYS_BEGINS: [&str; 5] = ["proxy-", "x-forwarded", "x-http-method", "x-msb-", "x-original-"];
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -151,7 +176,15 @@ mod tests {
         for text in ["header:", "header:X_Y", "header:a b", "header:a:b", "header:ä"] {
             namespace(text, Err(NotANamespaceRule::Header));
         }
-        for text in ["header:Authorization", "header:x-api-KEY", "header:X-Msb-Namespace"] {
+        for text in [
+            "header:Authorization",
+            "header:x-api-KEY",
+            "header:X-Msb-Namespace",
+            "header:Host",
+            "header:X-Real-IP",
+            "header:X-Original-URL",
+            "header:Proxy-X",
+        ] {
             namespace(text, Err(NotANamespaceRule::OurHeader));
         }
         namespace("fixed:", Err(NotANamespaceRule::Fixed(NotANamespace::Empty)));

@@ -134,7 +134,7 @@ impl fmt::Display for NotANamespaceRule {
         f.write_str(match self {
             NotANamespaceRule::Fixed(why) => return why.fmt(f),
             NotANamespaceRule::Header => "a header has only letters, digits and `-`",
-            NotANamespaceRule::OurHeader => "that header is msb's own",
+            NotANamespaceRule::OurHeader => "that header is not passed on to the service",
             NotANamespaceRule::Path => "a name in a path has only letters, digits and `_`",
             NotANamespaceRule::Shape => "it is `header:X`, `path:NAME`, `fixed:NS`, `key` or `any`",
         })

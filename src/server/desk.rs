@@ -7,7 +7,6 @@ use std::{
         Arc, LazyLock,
         atomic::{AtomicBool, Ordering::SeqCst},
     },
-    time::Instant,
 };
 
 use bytes::Bytes;
@@ -19,27 +18,13 @@ use hyper::{
 };
 
 use super::{
-    Settings,
-    entry::admit,
-    exchange::Answered,
-    guard::guard,
-    head::Policy,
-    hop,
-    leave::Watch,
-    listen::Slot,
-    live::Live,
-    log::{Entry, Log},
-    metrics::Metrics,
-    proxy::Passage,
-    pulse::Pulse,
-    rate::Rates,
-    route::Route,
-    upstream::Upstream,
-    usage::Used,
+    Settings, entry::admit, exchange::Answered, guard::guard, head::Policy, hop, leave::Watch,
+    listen::Slot, live::Live, log::Log, metrics::Metrics, pulse::Pulse, rate::Rates,
+    record::Record, route::Route, upstream::Upstream, usage::Used,
 };
 use crate::{
     config::ErrorFormat,
-    error::{Hearer, Turned},
+    error::{Hearer, Turned, Unreadable},
     gate::{Admission, Denial},
     signing::PublicKey,
     time::UnixTime,
@@ -76,8 +61,8 @@ type Answer = Response<Full<Bytes>>;
 enum Outcome {
     /// It passes, says whoever was asked.
     Admitted(Box<Admission>),
-    /// It was passed on.
-    Passed(Box<Passage>),
+    /// It was passed on, and this came back.
+    Passed(Response<Answered>),
     /// It gets what anybody may have.
     Told(Answer),
     /// It gets an error.
@@ -91,44 +76,26 @@ impl Desk {
         request: Request<Incoming>,
         visit: &Visit,
     ) -> Response<Answered> {
-        let began = Instant::now();
         let now = (self.clock)();
         let settings = self.live.settings();
         let route = Route::of(request.uri().path(), visit.upstream.is_some());
-        let outcome = self.outcome(request, route, visit, &settings, now).await;
-        let (decision, reason, id, namespace) = match &outcome {
-            Outcome::Admitted(admission) => {
-                let reason = if admission.id().is_some() { "valid" } else { "dev" };
-                let namespace = admission.identity().namespace.clone();
-                ("allowed", reason, admission.id(), Some(namespace))
-            }
-            Outcome::Passed(passage) => {
-                let reason = match &passage.answer {
-                    Err((turned, _)) => turned.reason(),
-                    Ok(_) if passage.id.is_some() => "valid",
-                    Ok(_) if passage.public => "public",
-                    Ok(_) => "dev",
-                };
-                ("allowed", reason, passage.id, Some(passage.namespace.clone()))
-            }
-            Outcome::Told(_) => ("answered", "public", None, None),
-            Outcome::Turned(Turned::Denied(denial), _) => {
-                ("refused", denial.reason(), denial.id(), None)
-            }
-            Outcome::Turned(turned, _) => ("refused", turned.reason(), None, None),
-        };
-        if let Some(id) = id.filter(|_| decision == "allowed") {
-            self.used.note(id, now);
-        }
-        let format = settings.error_format;
+        let mut record = Record::new(self, route, now);
+        let outcome = self.outcome(request, route, visit, &settings, &mut record).await;
         let mut answer = match outcome {
-            Outcome::Admitted(admission) => admitted(&admission).map(Answered::Whole),
-            Outcome::Passed(passage) => match passage.answer {
-                Ok(answer) => answer,
-                Err((turned, hearer)) => turned_away(&turned, &hearer, format),
-            },
-            Outcome::Told(answer) => answer.map(Answered::Whole),
-            Outcome::Turned(turned, hearer) => turned_away(&turned, &hearer, format),
+            Outcome::Admitted(admission) => {
+                record.allowed(&admission);
+                record.told(if admission.id().is_some() { "valid" } else { "dev" });
+                admitted(&admission).map(Answered::Whole)
+            }
+            Outcome::Passed(answer) => answer,
+            Outcome::Told(answer) => {
+                record.public();
+                answer.map(Answered::Whole)
+            }
+            Outcome::Turned(turned, hearer) => {
+                record.turned(&turned);
+                turned_away(&turned, &hearer, settings.error_format)
+            }
         };
         if matches!(answer.body(), Answered::Whole(_)) {
             visit.pulse.answered();
@@ -136,17 +103,7 @@ impl Desk {
         if settings.dev {
             answer.headers_mut().insert(DEV, HeaderValue::from_static("keys are not required"));
         }
-        self.metrics.count(decision, reason, route.name());
-        let entry = Entry {
-            route: route.name(),
-            id,
-            namespace: namespace.as_deref(),
-            decision,
-            reason,
-            status: answer.status().as_u16(),
-            latency: began.elapsed(),
-        };
-        self.log.request(&entry, now);
+        record.sent(answer.status().as_u16());
         answer
     }
 
@@ -156,9 +113,9 @@ impl Desk {
         route: Route,
         visit: &Visit,
         settings: &Arc<Settings>,
-        now: UnixTime,
+        record: &mut Record,
     ) -> Outcome {
-        let headers = request.headers();
+        let (headers, now) = (request.headers(), record.now());
         let hearer = match route {
             Route::Auth | Route::ExtAuthz => Hearer::FrontEnd,
             Route::Door(_) => Hearer::Rpc(None),
@@ -167,7 +124,11 @@ impl Desk {
             }
         };
         if headers.len() > MOST_HEADERS {
-            return Outcome::Turned(Denial::Unclear { id: None }.into(), hearer);
+            let turned = match hearer {
+                Hearer::FrontEnd => Denial::Unclear { id: None }.into(),
+                Hearer::Client | Hearer::Rpc(_) => Turned::Unreadable(Unreadable::Headers),
+            };
+            return Outcome::Turned(turned, hearer);
         }
         if settings.dev
             && let Err(turned) = guard(headers, request.uri(), settings)
@@ -189,9 +150,9 @@ impl Desk {
             (Route::Door(_) | Route::Proxied, Some(upstream)) => {
                 // Its state is large, and is not needed any more while an answer comes, which may
                 // take hours.
-                let passes = Box::pin(self.pass(request, visit, upstream, settings, now));
+                let passes = Box::pin(self.pass(request, visit, upstream, settings, record));
                 return match passes.await {
-                    Ok(passage) => Outcome::Passed(Box::new(passage)),
+                    Ok(answer) => Outcome::Passed(answer),
                     Err((turned, hearer)) => Outcome::Turned(turned, hearer),
                 };
             }

@@ -20,11 +20,13 @@ use super::{
     head::{Policy, Twice, credential, only},
     path::{Ambiguous, Plain},
     rate,
+    record::Record,
 };
 use crate::{
     config::Access,
     error::{Hearer, Turned, Unreadable},
     gate::{Admission, Ask, Credential, Denial, Gate},
+    key::KeyId,
     rpc::{self, Door, NotCalls, Said},
     time::UnixTime,
     verify::VerifiedKey,
@@ -52,7 +54,7 @@ impl Desk {
         body: Incoming,
         visit: &Visit,
         settings: &Arc<Settings>,
-        now: UnixTime,
+        record: &mut Record,
     ) -> Result<Entered, Turned> {
         let headers = &head.headers;
         check_head(head)?;
@@ -76,9 +78,9 @@ impl Desk {
             public,
         };
         let policy = match route.map(|route| (&route.access, &route.path)) {
-            None => Policy::default(),
+            None => Ok(Policy::default()),
             Some((Access::Key { namespace, scope }, pattern)) => {
-                Policy::of_route(namespace.as_ref(), scope.as_ref(), pattern, path)?
+                Policy::of_route(namespace.as_ref(), scope.as_ref(), pattern, path)
             }
             Some((Access::Public, _)) => {
                 guard(headers, &head.uri, settings)?;
@@ -88,8 +90,9 @@ impl Desk {
                 return Ok(entered(Admission::public(), None, true));
             }
         };
-        let bearer = self.bearer(headers, settings, now).await?;
-        let (admission, gate) = admit(bearer, &policy.ask(headers, &settings.sources))?;
+        let bearer = self.bearer(headers, settings, record.now()).await?;
+        record.bears(id(&bearer));
+        let (admission, gate) = admit(bearer, &policy?.ask(headers, &settings.sources))?;
         Ok(entered(admission, gate, false))
     }
 
@@ -101,7 +104,7 @@ impl Desk {
         body: Incoming,
         visit: &Visit,
         settings: &Arc<Settings>,
-        now: UnixTime,
+        record: &mut Record,
     ) -> Result<Entered, (Turned, Hearer)> {
         let nameless = |turned: Turned| (turned, Hearer::Rpc(None));
         check_head(head).map_err(nameless)?;
@@ -114,8 +117,9 @@ impl Desk {
             (Door::Rpc, _) => return Err(nameless(Turned::WrongMethod { allow: "POST" })),
         };
         // Whoever has no key that holds sends us no body.
-        let bearer = self.bearer(&head.headers, settings, now).await;
+        let bearer = self.bearer(&head.headers, settings, record.now()).await;
         let bearer = bearer.map_err(|denial| nameless(denial.into()))?;
+        record.bears(id(&bearer));
         let (body, calls) = if has_calls {
             let body = whole(head, body, settings.rpc_body).await.map_err(nameless)?;
             visit.pulse.read_body();
@@ -128,7 +132,7 @@ impl Desk {
         } else if body.is_end_stream() {
             (Bytes::new(), None)
         } else {
-            return Err(nameless(Turned::Unreadable(Unreadable::TooLong)));
+            return Err(nameless(Turned::Unreadable(Unreadable::Body)));
         };
         let hearer = Hearer::Rpc(calls.as_ref().and_then(|calls| calls.id().cloned()));
         let denied = |denial: Denial| (denial.into(), hearer.clone());
@@ -175,6 +179,11 @@ impl Desk {
         }
         Ok(Some((gate.check_again(key, now)?, gate)))
     }
+}
+
+/// Whose key it is.
+fn id(bearer: &Bearer) -> Option<KeyId> {
+    bearer.as_ref().map(|(key, _)| key.claims().jti)
 }
 
 /// Lets in whoever bears a key that opens what is asked for.

@@ -82,6 +82,11 @@ impl Upload {
         self.broken.get()
     }
 
+    /// Whether there is more of it to come.
+    pub(super) fn is_coming(&self) -> bool {
+        self.pulse.sends_on()
+    }
+
     /// When a part of it last went on.
     pub(super) fn moved(&self) -> Instant {
         self.moved.get()

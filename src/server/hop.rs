@@ -67,8 +67,9 @@ pub(super) fn stamp(headers: &mut HeaderMap, identity: &Identity) {
     }
 }
 
-/// Takes out what does not go on to the client, nor what only we may say. Where the answer sends it
-/// to `upstream`, which it may not reach, it is sent to the same path here.
+/// Takes out of the head of an answer what is between us and who gave it, and what only we may say.
+/// Where it sends the client to `upstream`, which that may not reach, it sends it to the same path
+/// here.
 pub(super) fn homeward(headers: &mut HeaderMap, upstream: &HeaderValue) {
     let named = named_by_connection(headers);
     let stays = |name: &HeaderName| {

@@ -90,6 +90,9 @@ async fn serve(listener: std::net::TcpListener, work: Work) {
     let Work { desk, room, stop, server } = work;
     let upstream = server.upstream.clone().map(|at| Rc::new(Upstream::new(&server, at)));
     let _ends = Ends(&stop);
+    if let Some(upstream) = &upstream {
+        spawn_local(Rc::clone(upstream).tidy());
+    }
     let listener = TcpListener::from_std(listener).expect("a listener of ours, in a runtime");
     let mut stopped = stop.subscribe();
     // Every connection asks at each of its turns; one channel for all threads would cost each of

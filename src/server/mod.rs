@@ -21,6 +21,7 @@ mod path;
 mod proxy;
 mod pulse;
 mod rate;
+mod record;
 mod route;
 mod upstream;
 mod usage;

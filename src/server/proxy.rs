@@ -20,25 +20,11 @@ use super::{
     exchange::{Answered, Passed},
     hop,
     leave::Leave,
+    record::Record,
     route::Route,
     upstream::Upstream,
 };
-use crate::{
-    error::{Hearer, Turned},
-    key::KeyId,
-    time::UnixTime,
-};
-
-/// How a request fared that was let in.
-pub(super) struct Passage {
-    /// Whose key let it in.
-    pub(super) id: Option<KeyId>,
-    /// In which namespaces.
-    pub(super) namespace: String,
-    /// Whether it needed no key.
-    pub(super) public: bool,
-    pub(super) answer: Result<Response<Answered>, (Turned, Hearer)>,
-}
+use crate::error::{Hearer, Turned};
 
 impl Desk {
     /// Judges a request, and passes it on if it may.
@@ -48,21 +34,19 @@ impl Desk {
         visit: &Visit,
         upstream: &Rc<Upstream>,
         settings: &Arc<Settings>,
-        now: UnixTime,
-    ) -> Result<Passage, (Turned, Hearer)> {
+        record: &mut Record,
+    ) -> Result<Response<Answered>, (Turned, Hearer)> {
         let (head, body) = request.into_parts();
         let entered = match Route::door(head.uri.path()) {
-            Some(door) => self.enter_door(door, &head, body, visit, settings, now).await?,
+            Some(door) => self.enter_door(door, &head, body, visit, settings, record).await?,
             None => {
-                let entered = self.enter(&head, body, visit, settings, now).await;
+                let entered = self.enter(&head, body, visit, settings, record).await;
                 entered.map_err(|turned| (turned, Hearer::Client))?
             }
         };
-        let (id, namespace) =
-            (entered.admission.id(), entered.admission.identity().namespace.clone());
-        let (public, hearer) = (entered.public, entered.hearer.clone());
-        let answer = self.forward(head, entered, visit, upstream, settings).await;
-        Ok(Passage { id, namespace, public, answer: answer.map_err(|turned| (turned, hearer)) })
+        let hearer = entered.hearer.clone();
+        let answer = self.forward(head, entered, visit, upstream, settings, record).await;
+        answer.map_err(|turned| (turned, hearer))
     }
 
     /// Passes on what was let in, and what comes back.
@@ -73,6 +57,7 @@ impl Desk {
         visit: &Visit,
         upstream: &Rc<Upstream>,
         settings: &Settings,
+        record: &mut Record,
     ) -> Result<Response<Answered>, Turned> {
         let Entered { admission, gate, body, upload, hearer, public } = entered;
         let switches = hop::switches(&head)?;
@@ -91,15 +76,29 @@ impl Desk {
         *onward.uri_mut() = head.uri.path_and_query().cloned().map_or_else(Uri::default, Uri::from);
         *onward.headers_mut() = headers;
         let (caller, version) = (admission.id(), head.version);
+        record.allowed(&admission);
         let mut leave = Leave::new(Arc::clone(self), admission, gate);
         let (mut answer, line) = tokio::select! {
             biased;
-            answer = upstream.ask(onward, &upload, caller) => answer?,
+            answer = upstream.ask(onward, &upload, caller) => match answer {
+                Ok(answer) => answer,
+                Err(fault) => {
+                    if let Some(cause) = fault.cause {
+                        self.log.event("upstream_fault", &[("fault", &cause)]);
+                    }
+                    return Err(fault.turned);
+                }
+            },
             denial = leave.lost() => {
                 leave.tell(&denial);
                 return Err(denial.into());
             }
         };
+        record.told(match caller {
+            Some(_) => "valid",
+            None if public => "public",
+            None => "dev",
+        });
         let status = answer.status();
         let switched = status == StatusCode::SWITCHING_PROTOCOLS;
         if switched && !(switches && hop::is_websocket(answer.headers())) {

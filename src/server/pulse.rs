@@ -68,6 +68,11 @@ impl Pulse {
         self.beat(Phase::Answering);
     }
 
+    /// Whether the body may still be on its way.
+    pub(super) fn sends_on(&self) -> bool {
+        self.sends_on.load(Relaxed)
+    }
+
     /// The body was read to its end.
     pub(super) fn read_body(&self) {
         self.sends_on.store(false, Relaxed);
@@ -193,7 +198,7 @@ impl AsyncWrite for Felt {
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if !self.lingers {
             ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?;
-            if !self.pulse.sends_on.load(Relaxed) {
+            if !self.pulse.sends_on() {
                 return Poll::Ready(Ok(()));
             }
             self.lingers = true;

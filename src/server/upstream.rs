@@ -1,6 +1,6 @@
 //! What lies behind the proxy: connections to it, which are used again.
 
-use std::{cell::RefCell, io, rc::Rc, time::Duration};
+use std::{cell::RefCell, fmt, io, rc::Rc, time::Duration};
 
 use hyper::{
     Request, Response,
@@ -12,7 +12,7 @@ use hyper_util::rt::TokioIo;
 use tokio::{
     net::TcpStream,
     task::{AbortHandle, spawn_local},
-    time::{Instant, sleep_until, timeout},
+    time::{Instant, sleep, sleep_until, timeout},
 };
 
 use super::exchange::{Onward, Upload};
@@ -52,6 +52,12 @@ struct Idle {
     since: Instant,
 }
 
+impl Idle {
+    fn is_fresh(&self) -> bool {
+        self.since.elapsed() < IDLE_FOR && !self.connection.sender.is_closed()
+    }
+}
+
 /// The connection by which an answer comes.
 pub(super) struct Line {
     upstream: Rc<Upstream>,
@@ -72,6 +78,24 @@ impl Line {
     }
 }
 
+/// Why there is no answer, and what is told to the log alone.
+pub(super) struct Fault {
+    pub(super) turned: Turned,
+    pub(super) cause: Option<String>,
+}
+
+impl Fault {
+    fn down(error: impl fmt::Display) -> Self {
+        Self { turned: Turned::UpstreamDown, cause: Some(error.to_string()) }
+    }
+}
+
+impl From<Turned> for Fault {
+    fn from(turned: Turned) -> Self {
+        Self { turned, cause: None }
+    }
+}
+
 impl Upstream {
     pub(super) fn new(server: &config::Server, at: config::Upstream) -> Self {
         let authority = format!("{}:{}", at.host, at.port);
@@ -84,13 +108,21 @@ impl Upstream {
         }
     }
 
+    /// Ends connections that nobody has used for a while, for as long as the thread lives.
+    pub(super) async fn tidy(self: Rc<Self>) {
+        loop {
+            sleep(IDLE_FOR / 2).await;
+            self.idle.borrow_mut().retain(Idle::is_fresh);
+        }
+    }
+
     /// Sends a request of a caller on, and waits for the head of its answer.
     pub(super) async fn ask(
         self: &Rc<Self>,
         mut request: Request<Onward>,
         upload: &Upload,
         caller: Option<KeyId>,
-    ) -> Result<(Response<Incoming>, Line), Turned> {
+    ) -> Result<(Response<Incoming>, Line), Fault> {
         // A body that nobody judged could be taken for the next request by who does not read it.
         let again = request.body().is_judged();
         if !again {
@@ -107,18 +139,25 @@ impl Upstream {
             let answer = tokio::select! {
                 biased;
                 answer = connection.sender.try_send_request(request) => answer,
-                () = self.too_late(upload) => return Err(Turned::UpstreamSlow),
+                () = self.too_late(upload) => {
+                    // It waits for what the client does not send.
+                    let slow = upload.is_coming();
+                    let client = Turned::Unreadable(Unreadable::Body);
+                    return Err(if slow { client.into() } else { Turned::UpstreamSlow.into() });
+                }
             };
             match answer {
                 Ok(answer) => {
                     let upstream = Rc::clone(self);
                     return Ok((answer, Line { upstream, connection, caller, again }));
                 }
-                Err(_) if upload.is_broken() => return Err(Turned::Unreadable(Unreadable::Body)),
+                Err(_) if upload.is_broken() => {
+                    return Err(Turned::Unreadable(Unreadable::Body).into());
+                }
                 // It was closed in the meantime, and nothing of the request has gone out.
                 Err(mut error) => match error.take_message() {
                     Some(unsent) if !fresh => request = unsent,
-                    Some(_) | None => return Err(Turned::UpstreamDown),
+                    Some(_) | None => return Err(Fault::down(error.into_error())),
                 },
             }
         }
@@ -127,13 +166,13 @@ impl Upstream {
     /// A connection that this caller used before and can use again.
     fn used(&self, caller: Option<KeyId>) -> Option<Connection> {
         let mut idle = self.idle.borrow_mut();
-        idle.retain(|idle| idle.since.elapsed() < IDLE_FOR && !idle.connection.sender.is_closed());
+        idle.retain(Idle::is_fresh);
         let ready = |idle: &Idle| idle.caller == caller && idle.connection.sender.is_ready();
         let ready = idle.iter().rposition(ready)?;
         Some(idle.swap_remove(ready).connection)
     }
 
-    async fn connect(&self) -> Result<Connection, Turned> {
+    async fn connect(&self) -> Result<Connection, Fault> {
         let port = self.at.port;
         let connect = async {
             match &self.at.host {
@@ -144,12 +183,12 @@ impl Upstream {
         let connected = timeout(self.connect_within, connect).await;
         let stream = connected.map_err(|_| Turned::UpstreamSlow)?;
         let stream = stream.map_err(|error| match error.kind() {
-            io::ErrorKind::TimedOut => Turned::UpstreamSlow,
-            _ => Turned::UpstreamDown,
+            io::ErrorKind::TimedOut => Turned::UpstreamSlow.into(),
+            _ => Fault::down(error),
         })?;
         let _ = stream.set_nodelay(true);
         let opened = Builder::new().handshake(TokioIo::new(stream)).await;
-        let (sender, connection) = opened.map_err(|_| Turned::UpstreamDown)?;
+        let (sender, connection) = opened.map_err(Fault::down)?;
         let carries = spawn_local(async move {
             // Whoever waits for an answer hears of what goes wrong.
             let _ = connection.with_upgrades().await;

@@ -58,10 +58,12 @@ pub enum Turned {
 /// What of a request cannot be read, or can be in two ways.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Unreadable {
-    /// Its body breaks off, or takes too long.
+    /// Its body breaks off, takes too long, or is where none belongs.
     Body,
     /// `Connection` names a header that is not between us and the client alone.
     Connection,
+    /// It has too many headers.
+    Headers,
     /// There is no `Host`, or there are several.
     Host,
     /// Its body is not said to be plain JSON.
@@ -140,6 +142,7 @@ impl Turned {
             Turned::Unreadable(why) => match why {
                 Unreadable::Body => "body_broken",
                 Unreadable::Connection => "connection",
+                Unreadable::Headers => "headers",
                 Unreadable::Host => "host",
                 Unreadable::Media => "no_json",
                 Unreadable::Path => "path",

@@ -109,8 +109,8 @@ impl Turned {
                     "API key is limited to namespaces, and none was asked for here",
                     match hearer {
                         Hearer::Client => {
-                            "Name one in X-Namespace, give the path a `[[route]]` with `namespace`, \
-                             or use a key for every namespace"
+                            "Name one in the header that is judged here (X-Namespace, say), give the \
+                             path a `[[route]]` with `namespace`, or use a key for every namespace"
                         }
                         Hearer::FrontEnd => {
                             "Name one with `namespace=` in the policy, leave it to the backend \
@@ -209,8 +209,8 @@ fn unreadable(why: Unreadable) -> Words {
         |message, hint, issue| Words { code: "BAD_REQUEST", message, hint, issue, facts: NO_FACTS };
     match why {
         Unreadable::Body => words(
-            "The body of the request breaks off",
-            "Send all of it, framed as HTTP/1.1 has it",
+            "The body of the request cannot be read",
+            "Send all of it in time, framed by Content-Length or in chunks, and none with GET",
             "body",
         ),
         Unreadable::Connection => words(
@@ -218,6 +218,7 @@ fn unreadable(why: Unreadable) -> Words {
             "Take it out of Connection",
             "connection",
         ),
+        Unreadable::Headers => words("There are too many headers", "Send 64 at most", "headers"),
         Unreadable::Host => words("There must be one Host header", "Send one", "host"),
         Unreadable::Media => words(
             "The body is not plain JSON",

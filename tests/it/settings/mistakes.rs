@@ -345,7 +345,7 @@ fn a_route_is_whole_and_plain() {
     };
     namespace("dev", "it is `header:X`, `path:NAME`, `fixed:NS`, `key` or `any`");
     namespace("header:X_Y", "a header has only letters, digits and `-`");
-    namespace("header:X-Msb-Namespace", "that header is msb's own");
+    namespace("header:X-Msb-Namespace", "that header is not passed on to the service");
     namespace("fixed:a b", "a namespace has only letters, digits, `_` and `-`");
     namespace("path:", "a name in a path has only letters, digits and `_`");
     route(

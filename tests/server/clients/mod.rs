@@ -120,7 +120,7 @@ const NOT_ALLOWED: Said = Said {
 const UNJUDGED: Said = Said {
     code: "FORBIDDEN",
     message: "API key is limited to namespaces, and none was asked for here",
-    hint: "Name one in X-Namespace, give the path a `[[route]]` with `namespace`, or use a key \
+    hint: "Name one in the header that is judged here (X-Namespace, say), give the path a `[[route]]` with `namespace`, or use a key \
            for every namespace",
 };
 

@@ -232,9 +232,9 @@ fn covered(key: Option<&Key>, place: &Place, reading: &Reading) -> Verdict {
     }
     match place {
         Place::Mcp | Place::Rpc => {
-            for namespace in reading.all("mcp-param-namespace") {
-                opened(key, &judged, namespace)?;
-            }
+            let elsewhere =
+                reading.calls.is_empty() && !reading.all("mcp-param-namespace").is_empty();
+            so(!elsewhere, || "a namespace of no call".to_owned())?;
             let free = reading.methods[0] != "POST" && matches!(place, Place::Mcp);
             so(free || !reading.calls.is_empty(), || "there is no call to judge".to_owned())?;
             let named = judged != ["-"];

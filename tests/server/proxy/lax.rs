@@ -1,6 +1,8 @@
 //! A reader that is as lax as any upstream: whatever one of them could take for a method, a path, a
 //! header or a call, it finds. It takes nothing for the only truth, so it answers every reading.
 
+use base64::{Engine, prelude::BASE64_STANDARD};
+
 use super::upstream::Seen;
 
 /// All that a request could be taken for.
@@ -54,9 +56,10 @@ impl Reading {
         let mut calls = calls(&seen.body);
         // Some believe of a call what the head says of it.
         for call in &mut calls {
-            call.methods.extend(told(&["mcp-method"]).into_iter().map(Json::Text));
+            call.methods.extend(told(&["mcp-method"]).iter().map(|method| said(method)));
+            call.namespaces.extend(told(&["mcp-param-namespace"]).iter().map(|name| said(name)));
             if !call.names.is_empty() {
-                call.names.extend(told(&["mcp-name"]).into_iter().map(Json::Text));
+                call.names.extend(told(&["mcp-name"]).iter().map(|name| said(name)));
             }
         }
         Self { methods, paths, calls, fields }
@@ -67,6 +70,14 @@ impl Reading {
         let found = self.fields.iter().filter(|(found, _)| found == name);
         found.map(|(_, value)| value.as_str()).collect()
     }
+}
+
+/// What a header of MCP says, which may be in base64.
+fn said(value: &str) -> Json {
+    let encoded = value.strip_prefix("=?base64?").and_then(|rest| rest.strip_suffix("?="));
+    let bytes = encoded.and_then(|encoded| BASE64_STANDARD.decode(encoded).ok());
+    let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
+    Json::Text(text.unwrap_or_else(|| value.to_owned()))
 }
 
 /// A header's name as CGI and its like take it.

@@ -6,7 +6,7 @@ use http_body_util::Full;
 use hyper::{
     Method, Request, Response, StatusCode, Uri, Version,
     body::{Body, Incoming},
-    header,
+    header::{self, HeaderValue},
     http::request::Parts,
     upgrade::{self, OnUpgrade},
 };
@@ -70,6 +70,10 @@ impl Desk {
         headers.insert(header::HOST, upstream.authority.clone());
         if switches {
             hop::switch(&mut headers);
+        }
+        // hyper takes it that what asks with GET or HEAD has no body, unless it is told.
+        if body.size_hint().exact().is_none() {
+            headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
         }
         let mut onward = Request::new(body);
         *onward.method_mut() = head.method.clone();

@@ -1,5 +1,10 @@
 //! A stub upstream, msb before it, and keys of every kind.
 
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
 use serde_json::Value;
 
 use super::{client::Client, upstream::Upstream};
@@ -53,7 +58,6 @@ impl Site {
     /// Makes every kind of key.
     pub fn with_keys(mut self) -> Self {
         for (name, flags) in [
-            ("expired", "--expire 1s"),
             ("alpha", "-n alpha --owner a@example.org --expire 30d"),
             ("beta", "-n beta"),
             ("both", "-n alpha -n beta"),
@@ -66,6 +70,11 @@ impl Site {
         ] {
             self.make(name, flags);
         }
+        // A disk may be away for longer than a key lives.
+        let mut lives =
+            |secs: &u64| Some((*secs, self.make_in_time("expired", &format!("--expire {secs}s"))?));
+        let (secs, _) = [1, 5, 30].iter().find_map(&mut lives).expect("a key before it ends");
+        let expires = Instant::now() + Duration::from_secs(secs + 1);
         let revoked = self.key("revoked").id.clone();
         self.home.done(&format!("server revoke {revoked}"));
         // Another server's key is forged for this one.
@@ -74,15 +83,21 @@ impl Site {
         for key in &mut self.keys {
             key.good = !["expired", "revoked", "early", "forged"].contains(&key.name);
         }
-        std::thread::sleep(std::time::Duration::from_millis(1100));
+        thread::sleep(expires.saturating_duration_since(Instant::now()));
         self
     }
 
     /// Makes a key that was not there.
+    #[track_caller]
     pub fn make(&mut self, name: &'static str, flags: &str) -> Key {
-        let key = Key::made(&self.home, name, flags);
+        self.make_in_time(name, flags).unwrap_or_else(|| panic!("no key: {flags}"))
+    }
+
+    /// The same, unless the key ends before it can be handed out.
+    pub fn make_in_time(&mut self, name: &'static str, flags: &str) -> Option<Key> {
+        let key = Key::in_time(&self.home, name, flags)?;
         self.keys.push(key.clone());
-        key
+        Some(key)
     }
 
     #[track_caller]
@@ -110,14 +125,22 @@ impl Site {
 }
 
 impl Key {
+    #[track_caller]
     fn made(home: &Home, name: &'static str, flags: &str) -> Self {
-        let made: Value =
-            serde_json::from_str(&home.done(&format!("server keygen -q --json {flags}"))).unwrap();
+        Self::in_time(home, name, flags).unwrap_or_else(|| panic!("no key: {flags}"))
+    }
+
+    fn in_time(home: &Home, name: &'static str, flags: &str) -> Option<Self> {
+        let ran = home.run(&format!("server keygen -q --json {flags}"));
+        if ran.exit != Some(0) {
+            return None;
+        }
+        let made: Value = serde_json::from_str(&ran.stdout).unwrap();
         let text = |member: &str| made[member].as_str().map(str::to_owned);
         let namespaces: Vec<_> = made["namespaces"].as_array().unwrap().iter().collect();
         let namespaces: Vec<_> =
             namespaces.iter().map(|namespace| namespace.as_str().unwrap().to_owned()).collect();
-        Self {
+        Some(Self {
             name,
             text: text("key").unwrap(),
             id: text("id").unwrap(),
@@ -126,7 +149,7 @@ impl Key {
             owner: text("owner"),
             expires: text("expires_at"),
             good: true,
-        }
+        })
     }
 
     /// Whether it opens a namespace, or all for `*`.

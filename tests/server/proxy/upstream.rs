@@ -422,8 +422,13 @@ impl Call<'_> {
             // An answer before the body is there, which is read all the same, or is not.
             "early" => {
                 self.answer("413 Own\nSTUB\nContent-Length: 5", "early")?;
-                self.last = what == "closed";
-                if self.last { Ok(()) } else { self.body() }
+                if what != "closed" {
+                    return self.body();
+                }
+                // Whoever closes on bytes that it has not read takes back what it said (RFC 9112
+                // section 9.6).
+                self.stream.shutdown(Shutdown::Write)?;
+                self.until_gone(None)
             }
             "echo" => self.echo(),
             "hang" => {

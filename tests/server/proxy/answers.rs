@@ -2,6 +2,8 @@
 //! the middle.
 
 use std::{
+    collections::BTreeMap,
+    io::{ErrorKind, Read},
     net::{TcpListener, TcpStream},
     thread,
     time::{Duration, Instant},
@@ -128,6 +130,54 @@ fn no_answer_is_taken_for_the_answer_to_another_request() {
             assert!([200, 204].contains(&reply.status), "{line}: {reply:?}");
             assert!(reply.text().is_empty() || reply.text() == "word", "{line}: {reply:?}");
         }
+    }
+}
+
+/// Whoever could leave something behind on a connection could leave it for somebody else.
+#[test]
+fn a_connection_behind_us_is_for_one_key_and_for_what_was_judged_whole() {
+    let mut site = Site::new();
+    let keys = [site.key("all").clone(), site.make("one", "-n one"), site.make("two", "-n two")];
+    let mut client = site.client();
+    for round in 0..many(200, 20) {
+        for key in &keys {
+            let named = key.namespaces.as_ref().map(|named| format!("X-Namespace: {}", named[0]));
+            client.send(site.head_with(key, "GET /x", &named.unwrap_or_default()));
+            assert_eq!(client.reply("GET").unwrap().status, 200, "{round}");
+        }
+        client.send(site.head("POST /body", "Content-Length: 5") + "hello");
+        assert_eq!(client.reply("POST").unwrap().status, 200, "{round}");
+        client.send("GET /servers HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        assert!([200, 429].contains(&client.reply("GET").unwrap().status), "{round}");
+    }
+    let (mut whose, mut again) = (BTreeMap::new(), 0);
+    for seen in site.upstream.arrived() {
+        let id = seen.one("x-msb-key-id").unwrap();
+        let before = whose.insert(seen.connection, id.clone());
+        again += usize::from(before.is_some());
+        assert!(before.is_none_or(|before| before == id), "one connection for two");
+        if seen.target() == "/body" {
+            assert_eq!(seen.one("connection").as_deref(), Some("close"));
+            // Nothing else may come on it.
+            whose.insert(seen.connection, "nobody's".to_owned());
+        }
+    }
+    assert!(again > 0, "no connection was used again");
+}
+
+#[test]
+fn an_old_client_hears_that_an_answer_was_cut_off() {
+    let site = Site::new();
+    for what in ["cut-in-length", "cut-in-chunk", "cut-between-chunks"] {
+        let mut client = site.client();
+        let head = site.head(&format!("GET /play/says/{what}"), "");
+        client.send(head.replace("HTTP/1.1", "HTTP/1.0"));
+        let mut heard = vec![];
+        // It takes any end for the right one, but for a reset.
+        let end = client.stream.read_to_end(&mut heard).map_err(|error| error.kind());
+        let heard = String::from_utf8_lossy(&heard).to_ascii_lowercase();
+        let told = heard.contains("content-length: 100");
+        assert!(told || end == Err(ErrorKind::ConnectionReset), "{what}: {end:?} {heard:?}");
     }
 }
 

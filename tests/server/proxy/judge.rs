@@ -200,7 +200,14 @@ impl Place {
                 best = Some((rank, Self::Route(route, named)));
             }
         }
-        best.map_or(Self::Elsewhere, |(_, place)| place)
+        let below = |door: &str| folded(path).starts_with(door) && matches!(case, Case::Folded);
+        match best {
+            Some((_, place)) => place,
+            // Some read calls below a door as well.
+            None if below("/mcp/") => Self::Mcp,
+            None if below("/api/v1/rpc/") => Self::Rpc,
+            None => Self::Elsewhere,
+        }
     }
 }
 
@@ -279,7 +286,7 @@ fn call_covered(key: &Key, call: &Call, judged: &[&str], named: bool, mcp: bool)
         }
         so(named || key.namespaces.is_none(), || format!("{method} in no namespace"))?;
         let mut operations = vec![method.clone()];
-        if folded(method) == "tools/call" {
+        if folded(method).starts_with("tools/call") {
             operations.clear();
             for name in &call.names {
                 let Json::Text(name) = name else {
@@ -304,9 +311,10 @@ fn opened(key: &Key, judged: &[&str], namespace: &str) -> Verdict {
 
 /// What needs a key and nothing else.
 fn is_free(method: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-/".contains(c);
     ["initialize", "ping", "logging/setLevel", "server/discover"].contains(&method)
-        || method.starts_with("notifications/")
-        || method.ends_with("/list")
+        || method.chars().all(plain)
+            && (method.starts_with("notifications/") || method.ends_with("/list"))
 }
 
 pub fn so(so: bool, otherwise: impl FnOnce() -> String) -> Verdict {

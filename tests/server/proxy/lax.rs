@@ -136,6 +136,18 @@ pub fn folded(text: &str) -> String {
     text.to_uppercase().to_lowercase()
 }
 
+/// The same up to whatever some take for an end, without what is not seen, and with wide letters as
+/// narrow ones.
+fn plain(text: &str) -> String {
+    let unseen = |c: &char| c.is_whitespace() || matches!(c, '\u{ad}' | '\u{200b}' | '\u{feff}');
+    let narrow = |c: char| match c {
+        '\u{ff01}'..='\u{ff5e}' => char::from_u32(c as u32 - 0xfee0).unwrap(),
+        c => c,
+    };
+    let seen = text.chars().take_while(|c| !c.is_control()).filter(|c| !unseen(c)).map(narrow);
+    folded(&seen.collect::<String>())
+}
+
 /// Every call in a body, in batches of batches, and one behind the other.
 pub fn calls(body: &[u8]) -> Vec<Call> {
     // Whoever reads it as UTF-16 would find letters between zeros.
@@ -172,7 +184,7 @@ fn gather(value: &Json, calls: &mut Vec<Call>) {
 /// Every member that could be taken for this one.
 fn members(value: &Json, name: &str) -> Vec<Json> {
     let Json::Object(members) = value else { return vec![] };
-    let found = members.iter().filter(|(found, _)| folded(found) == name);
+    let found = members.iter().filter(|(found, _)| plain(found) == name);
     found.map(|(_, value)| value.clone()).collect()
 }
 
@@ -367,4 +379,5 @@ fn a_lax_reader_finds_what_any_reader_could() {
     finds("{'method':'m',/* x */params:{namespace:'a'}}", &["m"], &["a"]);
     finds(&format!("{a}}}{b}"), &["m", "n"], &["a", "b"]);
     finds(&a.replace('{', "\0{\0"), &["m"], &["a"]);
+    finds("{\"ｍethod \":\"m\",\"params\":{\"name\u{ad}space\\u0000x\":\"a\"}}", &["m"], &["a"]);
 }

@@ -25,6 +25,7 @@ pub struct Upstream {
 struct Book {
     seen: Mutex<Vec<Seen>>,
     serial: AtomicUsize,
+    connections: AtomicUsize,
     open: Mutex<Vec<TcpStream>>,
     stopped: AtomicBool,
 }
@@ -34,6 +35,8 @@ struct Book {
 pub struct Seen {
     /// The answer bears it in `X-Stub`.
     pub serial: usize,
+    /// Counts connections.
+    pub connection: usize,
     /// Up to the empty line and with it.
     pub head: Vec<u8>,
     /// The body as it was framed.
@@ -185,6 +188,7 @@ impl Book {
         Self {
             seen: Mutex::default(),
             serial: AtomicUsize::new(0),
+            connections: AtomicUsize::new(0),
             open: Mutex::default(),
             stopped: AtomicBool::new(false),
         }
@@ -212,7 +216,8 @@ fn serve(stream: &TcpStream, book: &Book) -> io::Result<()> {
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(SOON))?;
     stream.set_write_timeout(Some(SOON))?;
-    let current = Seen::default();
+    let connection = book.connections.fetch_add(1, Ordering::SeqCst);
+    let current = Seen { connection, ..Seen::default() };
     let mut call = Call { stream, book, current, ahead: vec![], last: false };
     while !call.last {
         call.head()?;
@@ -246,6 +251,7 @@ impl Call<'_> {
     fn open(&mut self, head: Vec<u8>) {
         self.current = Seen {
             serial: self.book.serial.fetch_add(1, Ordering::SeqCst) + 1,
+            connection: self.current.connection,
             head,
             framed: vec![],
             body: vec![],

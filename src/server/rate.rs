@@ -27,13 +27,16 @@ impl Rates {
         if clients.len() >= MOST && !clients.contains_key(&client) {
             forget(&mut clients, now);
         }
-        let forgotten = clients.get(&client).map_or(now, |forgotten| now.max(*forgotten));
+        // Nobody owes more than the rate allows at once, whatever rate counted before.
+        let most = now + rate.per();
+        let forgotten = clients.get(&client).map_or(now, |forgotten| (*forgotten).clamp(now, most));
         let next = forgotten + rate.per() / rate.count();
         let over = next.saturating_sub(now).saturating_sub(rate.per());
         if over.is_zero() {
             clients.insert(client, next);
             Ok(())
         } else {
+            clients.insert(client, forgotten);
             Err(over.as_secs() + u64::from(over.subsec_nanos() > 0))
         }
     }
@@ -114,6 +117,22 @@ mod tests {
             assert_eq!(take("192.0.2.1", 3 * HOUR), Ok(()));
         }
         assert_eq!(take("192.0.2.1", 3 * HOUR), Err(36));
+    }
+
+    #[test]
+    fn nobody_pays_for_what_another_rate_allowed() {
+        let rates = Rates::default();
+        let take = |rate: &str, now| {
+            rates.take(address("192.0.2.1"), rate.parse().unwrap(), Duration::from_millis(now))
+        };
+        assert_eq!(take("1/h", 0), Ok(()));
+        assert_eq!(take("1/h", 0), Err(3600));
+        assert_eq!(take("10/s", 0), Err(1));
+        assert_eq!(take("10/s", 100), Ok(()));
+        assert_eq!(take("10/s", 100), Err(1));
+        // And the other way round, what is left of it is left.
+        assert_eq!(take("2/h", 100), Ok(()));
+        assert_eq!(take("2/h", 100), Err(1));
     }
 
     #[test]

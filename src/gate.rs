@@ -477,4 +477,99 @@ mod tests {
         assert_eq!(told("a"), Ok("a".to_owned()));
         assert_eq!(told("unclear"), Err(Denial::Unclear { id: None }));
     }
+
+    /// A key for these namespaces, on a route that takes them from it.
+    #[track_caller]
+    fn owns(holds: &str, wanted: &str, expected: Result<&str, &str>) {
+        let ask =
+            Ask { namespaces: namespaces(wanted), own_namespace: true, scope: Wanted::Unsaid };
+        let found = gate().admit(&sealed(claims(holds, "*"), 1), &ask, at(NOW));
+        let found = found.map(|admission| admission.identity().namespace.clone());
+        let found = found.as_deref().map_err(Denial::reason);
+        assert_eq!(found, expected, "{holds} {wanted}");
+    }
+
+    #[test]
+    fn a_key_that_opens_one_namespace_acts_in_it() {
+        owns("a", "unsaid", Ok("a"));
+        owns("a b", "unsaid", Err("namespace_unjudged"));
+        owns("*", "unsaid", Ok("*"));
+        owns("a", "a", Ok("a"));
+        owns("a", "b", Err("wrong_namespace"));
+        owns("a b", "b", Ok("b"));
+        owns("a", "unclear", Err("unclear"));
+    }
+
+    #[track_caller]
+    fn both(one: &str, other: &str, expected: &str) {
+        let union = |these: Namespaces, those: Namespaces| {
+            Namespaces::union(vec![these, those]).map_or(Wanted::Unclear, Wanted::These)
+        };
+        for (one, other) in [(one, other), (other, one)] {
+            let found = namespaces(one).and(namespaces(other), union);
+            assert_eq!(found, namespaces(expected), "{one} and {other}");
+        }
+    }
+
+    #[test]
+    fn what_is_wanted_by_both_is_wanted() {
+        both("any", "any", "any");
+        both("any", "a", "a");
+        both("a", "a", "a");
+        both("a", "b", "a b");
+        both("any", "unsaid", "unsaid");
+        both("a", "unsaid", "unsaid");
+        both("unsaid", "unsaid", "unsaid");
+        for other in ["any", "a", "unsaid", "unclear"] {
+            both("unclear", other, "unclear");
+        }
+        both("a", "*", "unclear");
+    }
+
+    fn let_in(gate: &Gate, claims: Claims) -> Admission {
+        let ask = Ask { namespaces: Wanted::Any, own_namespace: false, scope: Wanted::Any };
+        gate.admit(&sealed(claims, 1), &ask, at(NOW)).unwrap()
+    }
+
+    /// A gate whose server key counts until then.
+    fn retiring(until: i64) -> Gate {
+        let mut gate = gate();
+        let public = server_key(1).public().clone();
+        let standing = Standing::Retired { at: at(NOW - 5), until: at(until) };
+        gate.verifier.ring = KeyRing::new(vec![RingKey { public, standing }]).unwrap();
+        gate
+    }
+
+    #[test]
+    fn leave_lasts_as_long_as_the_key_does() {
+        let gate = gate();
+        let mut admission = let_in(&gate, claims("a", "*"));
+        let mut again = |now| admission.again(&gate, at(now)).map_err(|denial| denial.reason());
+        assert_eq!(again(NOW), Ok(()));
+        assert_eq!(again(NOW + 9), Ok(()));
+        assert_eq!(again(NOW + 10), Err("expired"));
+        let endless = Claims { exp: None, ..claims("a", "*") };
+        let mut admission = let_in(&gate, endless);
+        assert_eq!(admission.again(&gate, at(NOW + 1_000_000)), Ok(()));
+        assert_eq!(Admission::public().again(&gate, at(NOW + 1_000_000)), Ok(()));
+    }
+
+    #[test]
+    fn leave_ends_with_the_key_or_the_server_key_that_signed_it() {
+        let ends = |gate: &Gate, exp: Option<i64>| {
+            let_in(gate, Claims { exp: exp.map(at), ..claims("a", "*") }).ends()
+        };
+        assert_eq!(ends(&gate(), Some(NOW + 10)), Some(at(NOW + 10)));
+        assert_eq!(ends(&gate(), None), None);
+        assert_eq!(ends(&retiring(NOW + 9), Some(NOW + 10)), Some(at(NOW + 9)));
+        assert_eq!(ends(&retiring(NOW + 11), Some(NOW + 10)), Some(at(NOW + 10)));
+        assert_eq!(ends(&retiring(NOW + 9), None), Some(at(NOW + 9)));
+        assert_eq!(Admission::public().ends(), None);
+        // A server key may be retired while leave lasts.
+        let mut admission = let_in(&gate(), claims("a", "*"));
+        admission.again(&retiring(NOW + 9), at(NOW)).unwrap();
+        assert_eq!(admission.ends(), Some(at(NOW + 9)));
+        let over = admission.again(&retiring(NOW + 9), at(NOW + 9)).unwrap_err();
+        assert_eq!(over.reason(), "revoked");
+    }
 }

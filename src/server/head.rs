@@ -442,4 +442,64 @@ pub(super) mod tests {
             asks_envoy(lines, "policy_unclear");
         }
     }
+
+    /// What a route with this rule for namespaces, or none for `-`, asks of `/spaces/PART/x`.
+    #[track_caller]
+    fn asks_on(rule: &str, part: &str, lines: &str, expected: &str) {
+        let rule = Some(rule).filter(|rule| *rule != "-").map(|rule| rule.parse().unwrap());
+        let pattern = "/spaces/:ns/*".parse().unwrap();
+        let path = format!("/spaces/{part}/x");
+        let policy = Policy::of_route(rule.as_ref(), None, &pattern, &path);
+        let found = match policy {
+            Ok(policy) => {
+                let tenant = HeaderName::from_static("x-tenant");
+                let ask = policy.ask(&headers(lines), &[NAMESPACE, tenant]);
+                match (ask.namespaces, ask.own_namespace) {
+                    (Wanted::Any, _) => "any".to_owned(),
+                    (Wanted::Unclear, _) => "unclear".to_owned(),
+                    (Wanted::Unsaid, false) => "unsaid".to_owned(),
+                    (Wanted::Unsaid, true) => "the key's".to_owned(),
+                    (Wanted::These(words), _) => words.to_string(),
+                }
+            }
+            Err(denial) => denial.reason().to_owned(),
+        };
+        assert_eq!(found, expected, "{rule:?} {part} {lines}");
+    }
+
+    #[test]
+    fn a_route_says_in_which_namespace_a_key_acts() {
+        asks_on("-", "a", "", "unsaid");
+        asks_on("-", "a", "x-namespace: b", "b");
+        asks_on("any", "a", "", "any");
+        asks_on("any", "a", "x-namespace: b", "b");
+        asks_on("fixed:c", "a", "", "c");
+        asks_on("fixed:c", "a", "x-namespace: b", "b c");
+        asks_on("key", "a", "", "the key's");
+        asks_on("key", "a", "x-namespace: b", "b");
+        asks_on("path:ns", "a", "", "a");
+        asks_on("path:ns", "a", "x-namespace: b", "a b");
+        asks_on("path:ns", "*", "", "*");
+        asks_on("path:ns", "a,b", "", "unclear");
+        asks_on("path:ns", "-a", "", "unclear");
+        asks_on("header:X-Tenant", "a", "x-tenant: b", "b");
+        asks_on("header:X-Tenant", "a", "", "unsaid");
+        // Another header does not stand in for it.
+        asks_on("header:X-Tenant", "a", "x-namespace: b", "unsaid");
+        asks_on("header:X-Tenant", "a", "x-tenant: b|x-namespace: c", "b c");
+        asks_on("header:X-Tenant", "a", "x-tenant: b|x-tenant: b", "unclear");
+    }
+
+    #[test]
+    fn a_route_says_what_a_key_must_allow() {
+        let check = |rule: Option<&str>, expected: &Wanted<Scope>| {
+            let rule = rule.map(|rule| rule.parse().unwrap());
+            let pattern = "/x".parse().unwrap();
+            let policy = Policy::of_route(None, rule.as_ref(), &pattern, "/x").unwrap();
+            assert_eq!(policy.ask(&headers(""), &[]).scope, *expected, "{rule:?}");
+        };
+        check(None, &Wanted::Unsaid);
+        check(Some("any"), &Wanted::Any);
+        check(Some("x.y"), &Wanted::These("x.y".parse().unwrap()));
+    }
 }

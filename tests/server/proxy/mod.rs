@@ -9,6 +9,7 @@ mod judge;
 mod lax;
 mod mutants;
 mod rates;
+mod records;
 mod site;
 mod table;
 mod upstream;

@@ -7,6 +7,7 @@ mod cuts;
 mod dev;
 mod judge;
 mod lax;
+mod lines;
 mod mutants;
 mod rates;
 mod records;

@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    net::{IpAddr, Ipv6Addr},
+    net::{IpAddr, Ipv6Addr, SocketAddr},
     sync::{Mutex, PoisonError},
     time::Duration,
 };
@@ -75,13 +75,18 @@ pub(super) fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> 
     let lines = headers.get_all(FORWARDED_FOR).iter().rev();
     for hop in lines.flat_map(|line| line.to_str().unwrap_or_default().rsplit(',')) {
         // What cannot be read was not written by who is trusted.
-        let Ok(address) = hop.trim().parse() else { break };
+        let Some(address) = address(hop.trim()) else { break };
         nearest = address;
         if !trusts(nearest) {
             break;
         }
     }
     nearest
+}
+
+/// An address, behind which some write a port.
+fn address(hop: &str) -> Option<IpAddr> {
+    hop.parse().ok().or_else(|| hop.parse::<SocketAddr>().ok().map(|socket| socket.ip()))
 }
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -172,6 +177,8 @@ mod tests {
         check("::ffff:10.0.0.1", "x-forwarded-for: 192.0.2.9", "192.0.2.9");
         check("10.0.0.1", "x-forwarded-for: 192.0.2.8, 192.0.2.9, 10.0.0.2", "192.0.2.9");
         check("10.0.0.1", "x-forwarded-for: 192.0.2.8|x-forwarded-for: 192.0.2.9", "192.0.2.9");
+        check("10.0.0.1", "x-forwarded-for: 192.0.2.9:80", "192.0.2.9");
+        check("10.0.0.1", "x-forwarded-for: [2001:db8::1]:80", "2001:db8::1");
         check("10.0.0.1", "x-forwarded-for: 192.0.2.8, unknown", "10.0.0.1");
         check("10.0.0.1", "x-forwarded-for: 192.0.2.8, x, 10.0.0.2", "10.0.0.2");
         check("10.0.0.1", "x-forwarded-for: 10.0.0.3", "10.0.0.3");

@@ -310,6 +310,7 @@ fn check_names(members: &Members<'_>) -> Result<(), NotCalls> {
 fn folded(text: &str) -> String {
     let unseen = |c: char| {
         c.is_whitespace()
+            || c.is_control()
             || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{2064}' | '\u{feff}')
     };
     let narrow = |c: char| match c {
@@ -524,7 +525,8 @@ mod tests {
             r#""arguments":{"NAMESPACE":"b"}"#,
             r#""Arguments":{}"#,
             r#""namespace":"a","namespace\u0000":"b""#,
-            r#""a":[{"b\u001f":1}]"#,
+            r#""a":[{"b\u0000":1}]"#,
+            r#""namespace\u001f":"b""#,
             r#""namespace ":"b""#,
             "\"\u{feff}namespace\":\"b\"",
             "\"name\u{ad}space\":\"b\"",
@@ -532,7 +534,10 @@ mod tests {
         ] {
             refused(&of("x", members), NotCalls::NotRequests);
         }
-        asks(&of("x", r#""namespaces":"b","name_space":1,"data":{"Namespace":"b"}"#), "unsaid; x");
+        asks(
+            &of("x", r#""namespaces":"b","name_space":1,"one\nline":2,"data":{"Namespace":"b"}"#),
+            "unsaid; x",
+        );
     }
 
     #[test]

@@ -44,7 +44,7 @@ impl Value<'_> {
     }
 }
 
-/// The members of an object by name, each once, and none with a control character in its name.
+/// The members of an object by name, each once, and none with U+0000 in its name.
 #[derive(Debug, Eq, PartialEq)]
 pub(super) struct Members<'b>(Vec<(Cow<'b, str>, Value<'b>)>);
 
@@ -52,8 +52,8 @@ impl<'b> Members<'b> {
     fn of(mut members: Vec<(Cow<'b, str>, Value<'b>)>) -> Option<Self> {
         members.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
         let once = members.is_sorted_by(|(one, _), (other, _)| one != other);
-        // Some readers take a name to end where a control character is.
-        let plain = members.iter().all(|(name, _)| !name.contains(char::is_control));
+        // Some readers take a name to end there.
+        let plain = members.iter().all(|(name, _)| !name.contains('\0'));
         (once && plain).then_some(Self(members))
     }
 

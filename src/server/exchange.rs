@@ -63,6 +63,7 @@ impl From<Full<Bytes>> for Answered {
 pub(super) struct Upload {
     settings: Arc<Settings>,
     broken: Cell<bool>,
+    waits: Cell<bool>,
     pulse: Arc<Pulse>,
     moved: Cell<Instant>,
 }
@@ -72,6 +73,7 @@ impl Upload {
         Rc::new(Self {
             settings: Arc::clone(settings),
             broken: Cell::new(false),
+            waits: Cell::new(false),
             pulse: Arc::clone(&visit.pulse),
             moved: Cell::new(Instant::now()),
         })
@@ -82,9 +84,9 @@ impl Upload {
         self.broken.get()
     }
 
-    /// Whether there is more of it to come.
-    pub(super) fn is_coming(&self) -> bool {
-        self.pulse.sends_on()
+    /// Whether it waits for the client.
+    pub(super) fn waits(&self) -> bool {
+        self.waits.get()
     }
 
     /// When a part of it last went on.
@@ -104,7 +106,9 @@ impl Body for Onward {
         match self.get_mut() {
             Self::Whole(body) => Pin::new(body).poll_frame(cx).map_err(|never| match never {}),
             Self::Passed(body, upload) => {
-                let mut frame = ready!(Pin::new(&mut *body).poll_frame(cx));
+                let frame = Pin::new(&mut *body).poll_frame(cx);
+                upload.waits.set(frame.is_pending());
+                let mut frame = ready!(frame);
                 if let Some(Ok(frame)) = &mut frame
                     && let Some(trailers) = frame.trailers_mut()
                 {

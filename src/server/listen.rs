@@ -209,6 +209,10 @@ async fn connection(
             () = sleep(PAUSE) => {}
         }
     }
+    // Whoever is answered already has no more to hear.
+    if pulse.phase() != Phase::Answering {
+        pulse.read_body();
+    }
     served.as_mut().graceful_shutdown();
     tokio::select! {
         biased;

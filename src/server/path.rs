@@ -39,7 +39,7 @@ impl<'p> Plain<'p> {
 
     fn is_below_a_door(&self) -> bool {
         let mut above = self.lax.match_indices('/').map(|(end, _)| &self.lax[..end]);
-        above.any(|path| Route::door(path).is_some())
+        above.any(|path| Route::door(path.trim_end_matches(['.', ' '])).is_some())
     }
 
     /// The route of this path that is configured, if one is, and if a lax reader has no other.

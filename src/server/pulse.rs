@@ -205,13 +205,14 @@ impl AsyncWrite for Felt {
             self.pulse.beat(Phase::Waiting);
         }
         let mut bytes = [0; 16 << 10];
-        loop {
+        while self.pulse.sends_on() {
             let mut unread = ReadBuf::new(&mut bytes);
             ready!(Pin::new(&mut self.stream).poll_read(cx, &mut unread))?;
             if unread.filled().is_empty() {
-                return Poll::Ready(Ok(()));
+                break;
             }
         }
+        Poll::Ready(Ok(()))
     }
 }
 

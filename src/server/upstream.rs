@@ -3,7 +3,7 @@
 use std::{cell::RefCell, fmt, io, rc::Rc, time::Duration};
 
 use hyper::{
-    Request, Response,
+    Request, Response, Version,
     body::Incoming,
     client::conn::http1::{Builder, SendRequest},
     header::{self, HeaderValue},
@@ -72,7 +72,11 @@ impl Line {
     pub(super) fn hang_up(self) {
         let Self { upstream, connection, caller, again } = self;
         let mut idle = upstream.idle.borrow_mut();
-        if again && idle.len() < MOST_IDLE {
+        if again {
+            // The first is the oldest.
+            if idle.len() >= MOST_IDLE {
+                idle.remove(0);
+            }
             idle.push(Idle { connection, caller, since: Instant::now() });
         }
     }
@@ -140,15 +144,16 @@ impl Upstream {
                 biased;
                 answer = connection.sender.try_send_request(request) => answer,
                 () = self.too_late(upload) => {
-                    // It waits for what the client does not send.
-                    let slow = upload.is_coming();
                     let client = Turned::Unreadable(Unreadable::Body);
-                    return Err(if slow { client.into() } else { Turned::UpstreamSlow.into() });
+                    let slow = if upload.waits() { client } else { Turned::UpstreamSlow };
+                    return Err(slow.into());
                 }
             };
             match answer {
                 Ok(answer) => {
                     let upstream = Rc::clone(self);
+                    // Who answers in HTTP/1.0 is spoken to in that, which has no chunks.
+                    let again = again && answer.version() == Version::HTTP_11;
                     return Ok((answer, Line { upstream, connection, caller, again }));
                 }
                 Err(_) if upload.is_broken() => {
@@ -169,7 +174,7 @@ impl Upstream {
         idle.retain(Idle::is_fresh);
         let ready = |idle: &Idle| idle.caller == caller && idle.connection.sender.is_ready();
         let ready = idle.iter().rposition(ready)?;
-        Some(idle.swap_remove(ready).connection)
+        Some(idle.remove(ready).connection)
     }
 
     async fn connect(&self) -> Result<Connection, Fault> {

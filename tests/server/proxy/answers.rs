@@ -4,7 +4,8 @@
 use std::{
     collections::BTreeMap,
     io::{ErrorKind, Read},
-    net::{TcpListener, TcpStream},
+    mem,
+    net::{SocketAddr, TcpListener, TcpStream},
     thread,
     time::{Duration, Instant},
 };
@@ -17,7 +18,7 @@ use super::{
     site::Site,
     upstream::{End, WORDS},
 };
-use crate::harness::{Home, SOON, many, wait_for};
+use crate::harness::{Home, SOON, Server, many, wait_for};
 
 /// Asks with the key that opens everything, and asks again behind it, so that an answer cannot
 /// have left anything behind.
@@ -271,7 +272,7 @@ fn an_upstream_that_cannot_be_reached_is_a_gateway_timeout() {
     let key = home.key("");
     // A queue for one who is never let in, and somebody in it.
     let socket = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
-    let any: std::net::SocketAddr = "127.0.0.1:0".parse().unwrap();
+    let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
     rustix::net::bind(&socket, &any).unwrap();
     rustix::net::listen(&socket, 0).unwrap();
     let listener = TcpListener::from(socket);
@@ -290,6 +291,85 @@ fn an_upstream_that_cannot_be_reached_is_a_gateway_timeout() {
     assert_eq!((reply.status, reply.one("x-msb-reason")), (504, Some("GATEWAY_TIMEOUT")));
     let took = began.elapsed();
     assert!((Duration::from_secs(1)..Duration::from_secs(4)).contains(&took), "{took:?}");
+}
+
+/// An upstream by a name of its own, in the place of the site's.
+fn before(address: SocketAddr) -> (Home, Server, String) {
+    let home = Home::new();
+    home.configure("[server]\nanswer_timeout = \"1s\"\n");
+    let key = home.key("");
+    let server = home.start(&format!("--upstream http://{address}"));
+    (home, server, key)
+}
+
+#[test]
+fn whoever_is_waited_for_is_blamed() {
+    // It takes connections, and reads nothing.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (_home, server, key) = before(listener.local_addr().unwrap());
+    let head = |length: usize| {
+        format!(
+            "POST /x HTTP/1.1\r\nHost: a\r\nX-API-Key: {key}\r\nContent-Length: {length}\r\n\r\n"
+        )
+    };
+    let mut eager = Client::to(server.address);
+    let mut writer = eager.again();
+    let (large, sent) = (30_000_000, vec![b'x'; 30_000_000]);
+    let whole = head(large);
+    let sending = thread::spawn(move || {
+        writer.send(whole);
+        writer.send(sent);
+    });
+    assert_eq!(eager.reply("POST").unwrap().status, 504);
+    let mut idle = Client::to(server.address);
+    idle.send(head(10) + "abc");
+    assert_eq!(idle.reply("POST").unwrap().status, 400);
+    drop((eager, idle, server));
+    sending.join().unwrap();
+}
+
+#[test]
+fn an_upstream_that_speaks_http_1_0_gets_bodies_whole() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (_home, server, key) = before(listener.local_addr().unwrap());
+    let upstream = thread::spawn(move || {
+        let mut heads = vec![];
+        for _ in 0..2 {
+            let (stream, _) = listener.accept().unwrap();
+            let mut reader = Client::of(stream);
+            heads.push(String::from_utf8(reader.up_to(b"\r\n\r\n").unwrap()).unwrap());
+            if heads.len() == 2 {
+                let body = reader.up_to(b"0\r\n\r\n").unwrap();
+                heads.push(String::from_utf8(body).unwrap());
+            }
+            reader.send("HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 0\r\n\r\n");
+            // Kept open: it may be used again, as far as this end says.
+            mem::forget(reader);
+        }
+        heads
+    });
+    let mut client = Client::to(server.address);
+    client.send(format!("GET /a HTTP/1.1\r\nHost: a\r\nX-API-Key: {key}\r\n\r\n"));
+    assert_eq!(client.reply("GET").unwrap().status, 200);
+    let lines = format!("Host: a\r\nX-API-Key: {key}\r\nTransfer-Encoding: chunked");
+    client.send(format!("POST /b HTTP/1.1\r\n{lines}\r\n\r\n5\r\nhello\r\n0\r\n\r\n"));
+    assert_eq!(client.reply("POST").unwrap().status, 200);
+    let heads = upstream.join().unwrap();
+    assert!(heads[1].starts_with("POST /b HTTP/1.1"), "{heads:?}");
+    assert_eq!(heads[2], "5\r\nhello\r\n");
+}
+
+/// A body that nobody read was read away, and its client keeps the connection.
+#[test]
+fn a_refused_body_holds_up_no_stop() {
+    let mut site = Site::new();
+    let mut client = site.client();
+    client.send("POST /mcp HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}");
+    assert_eq!(client.reply("POST").unwrap().status, 401);
+    let began = Instant::now();
+    site.home.done("server stop");
+    assert_eq!(site.server.ended(), Some(0));
+    assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
 }
 
 #[test]

@@ -54,7 +54,8 @@ impl Client {
         Self::of(socket.into())
     }
 
-    fn of(stream: TcpStream) -> Self {
+    /// Over a connection that is there.
+    pub fn of(stream: TcpStream) -> Self {
         stream.set_nodelay(true).unwrap();
         stream.set_read_timeout(Some(SOON)).unwrap();
         stream.set_write_timeout(Some(SOON)).unwrap();

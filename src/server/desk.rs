@@ -10,7 +10,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http_body_util::Full;
+use http_body_util::{Either, Full};
 use hyper::{
     HeaderMap, Method, Request, Response, StatusCode,
     body::Incoming,
@@ -85,19 +85,19 @@ impl Desk {
             Outcome::Admitted(admission) => {
                 record.allowed(&admission);
                 record.told(if admission.id().is_some() { "valid" } else { "dev" });
-                admitted(&admission).map(Answered::Whole)
+                admitted(&admission).map(Either::Left)
             }
             Outcome::Passed(answer) => answer,
             Outcome::Told(answer) => {
                 record.public();
-                answer.map(Answered::Whole)
+                answer.map(Either::Left)
             }
             Outcome::Turned(turned, hearer) => {
                 record.turned(&turned);
                 turned_away(&turned, &hearer, settings.error_format)
             }
         };
-        if matches!(answer.body(), Answered::Whole(_)) {
+        if matches!(answer.body(), Either::Left(_)) {
             visit.pulse.answered();
         }
         if settings.dev {
@@ -251,7 +251,7 @@ fn turned_away(turned: &Turned, hearer: &Hearer, format: ErrorFormat) -> Respons
     let usual = no_key && !matches!(hearer, Hearer::Rpc(_));
     let mut ready = NO_KEY.iter().filter(|(ready, _)| usual && *ready == format);
     let answer = ready.next().map(|(_, answer)| answer.clone());
-    answer.unwrap_or_else(|| told(turned, hearer, format)).map(Answered::Whole)
+    answer.unwrap_or_else(|| told(turned, hearer, format)).map(Either::Left)
 }
 
 /// What a request without a key is answered is always the same, and nothing is answered more often:

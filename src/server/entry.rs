@@ -3,7 +3,7 @@
 use std::{error::Error, rc::Rc, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use http_body_util::{BodyExt, Either, Full, LengthLimitError, Limited};
 use hyper::{
     HeaderMap, Method, Version,
     body::{Body, Incoming},
@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use super::{
     Settings,
     desk::{Desk, Visit},
-    exchange::{Onward, Upload},
+    exchange::{Onward, Upload, Uploaded},
     guard::guard,
     head::{Policy, Twice, credential, only},
     path::{Ambiguous, Plain},
@@ -68,7 +68,7 @@ impl Desk {
         let plain = Plain::of(path).map_err(unreadable)?;
         let route = plain.route(&settings.routes, head.method.as_str()).map_err(unreadable)?;
         let upload = Upload::new(visit, settings);
-        let body = Onward::Passed(body, Rc::clone(&upload));
+        let body = Either::Right(Uploaded::new(body, Rc::clone(&upload)));
         let entered = |admission, gate, public| Entered {
             admission,
             gate,
@@ -147,7 +147,7 @@ impl Desk {
         let bearer = self.still(bearer).await.map_err(denied)?;
         let (admission, gate) = admit(bearer, &ask).map_err(denied)?;
         let upload = Upload::new(visit, settings);
-        let body = Onward::Whole(Full::new(body));
+        let body = Either::Left(Full::new(body));
         Ok(Entered { admission, gate, body, upload, hearer, public: false })
     }
 

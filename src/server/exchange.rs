@@ -11,7 +11,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http_body_util::Full;
+use http_body_util::{Either, Full};
 use hyper::{
     Version,
     body::{Body, Frame, Incoming, SizeHint},
@@ -27,37 +27,11 @@ use super::{
     upstream::Line,
 };
 
-/// The body of an answer.
-pub(super) enum Answered {
-    /// It was there before it was sent.
-    Whole(Full<Bytes>),
-    /// It comes from behind us.
-    Passed(Box<Passed>),
-}
+/// The body of an answer: there before it was sent, or from behind us.
+pub(super) type Answered = Either<Full<Bytes>, Box<Passed>>;
 
-/// The body of a request that is sent on.
-pub(super) enum Onward {
-    /// It was judged as a whole.
-    Whole(Full<Bytes>),
-    /// It goes on as it comes.
-    Passed(Incoming, Rc<Upload>),
-}
-
-impl Onward {
-    /// Whether there is nothing in it that nobody looked at.
-    pub(super) fn is_judged(&self) -> bool {
-        match self {
-            Self::Whole(_) => true,
-            Self::Passed(body, _) => body.is_end_stream(),
-        }
-    }
-}
-
-impl From<Full<Bytes>> for Answered {
-    fn from(body: Full<Bytes>) -> Self {
-        Self::Whole(body)
-    }
-}
+/// The body of a request that is sent on: judged as a whole, or going on as it comes.
+pub(super) type Onward = Either<Full<Bytes>, Uploaded>;
 
 /// How a request body fares.
 pub(super) struct Upload {
@@ -95,7 +69,19 @@ impl Upload {
     }
 }
 
-impl Body for Onward {
+/// A request body that goes on as it comes.
+pub(super) struct Uploaded {
+    body: Incoming,
+    upload: Rc<Upload>,
+}
+
+impl Uploaded {
+    pub(super) fn new(body: Incoming, upload: Rc<Upload>) -> Self {
+        Self { body, upload }
+    }
+}
+
+impl Body for Uploaded {
     type Data = Bytes;
     type Error = hyper::Error;
 
@@ -103,39 +89,29 @@ impl Body for Onward {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        match self.get_mut() {
-            Self::Whole(body) => Pin::new(body).poll_frame(cx).map_err(|never| match never {}),
-            Self::Passed(body, upload) => {
-                let frame = Pin::new(&mut *body).poll_frame(cx);
-                upload.waits.set(frame.is_pending());
-                let mut frame = ready!(frame);
-                if let Some(Ok(frame)) = &mut frame
-                    && let Some(trailers) = frame.trailers_mut()
-                {
-                    hop::trail(trailers, &upload.settings.sources);
-                }
-                upload.moved.set(Instant::now());
-                upload.broken.set(matches!(frame, Some(Err(_))));
-                if frame.is_none() || body.is_end_stream() {
-                    upload.pulse.read_body();
-                }
-                Poll::Ready(frame)
-            }
+        let Self { body, upload } = self.get_mut();
+        let frame = Pin::new(&mut *body).poll_frame(cx);
+        upload.waits.set(frame.is_pending());
+        let mut frame = ready!(frame);
+        if let Some(Ok(frame)) = &mut frame
+            && let Some(trailers) = frame.trailers_mut()
+        {
+            hop::trail(trailers, &upload.settings.sources);
         }
+        upload.moved.set(Instant::now());
+        upload.broken.set(matches!(frame, Some(Err(_))));
+        if frame.is_none() || body.is_end_stream() {
+            upload.pulse.read_body();
+        }
+        Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {
-        match self {
-            Self::Whole(body) => body.is_end_stream(),
-            Self::Passed(body, _) => body.is_end_stream(),
-        }
+        self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        match self {
-            Self::Whole(body) => body.size_hint(),
-            Self::Passed(body, _) => body.size_hint(),
-        }
+        self.body.size_hint()
     }
 }
 
@@ -211,35 +187,6 @@ impl Drop for Passed {
         self.hang_up(false);
         self.watch.end();
         self.pulse.answered();
-    }
-}
-
-impl Body for Answered {
-    type Data = Bytes;
-    type Error = Cut;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
-        match self.get_mut() {
-            Self::Whole(body) => Pin::new(body).poll_frame(cx).map_err(|never| match never {}),
-            Self::Passed(body) => Pin::new(body.as_mut()).poll_frame(cx),
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        match self {
-            Self::Whole(body) => body.is_end_stream(),
-            Self::Passed(body) => body.is_end_stream(),
-        }
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        match self {
-            Self::Whole(body) => body.size_hint(),
-            Self::Passed(body) => body.size_hint(),
-        }
     }
 }
 

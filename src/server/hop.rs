@@ -35,9 +35,8 @@ pub(super) fn onward(
         let kept = match word {
             "te" => value.as_bytes().eq_ignore_ascii_case(b"trailers"),
             "authorization" => !key && !public,
-            _ if !is_plain(word) => false,
             _ if public && sources.contains(name) => false,
-            _ => !(ours(word) || *name == API_KEY || is_hop(word) || is_reread(word)),
+            _ => !never_goes_on(name),
         };
         kept && !named.iter().any(|named| named == word)
     };
@@ -79,10 +78,7 @@ pub(super) fn homeward(headers: &mut HeaderMap, upstream: &HeaderValue) {
             || word.replace('_', "-").starts_with(OURS)
             || named.iter().any(|named| named == word)
     };
-    let stays: Vec<_> = headers.keys().filter(|name| stays(name)).cloned().collect();
-    for name in stays {
-        headers.remove(name);
-    }
+    take_out(headers, stays);
     if let Some(location) = headers.get(header::LOCATION).and_then(|at| at.to_str().ok())
         && let Ok(upstream) = upstream.to_str()
         && let Some(path) =
@@ -96,15 +92,16 @@ pub(super) fn homeward(headers: &mut HeaderMap, upstream: &HeaderValue) {
 
 /// Takes out of trailers what could not have been said in a head.
 pub(super) fn trail(trailers: &mut HeaderMap, sources: &[HeaderName]) {
-    let stays = |name: &&HeaderName| {
-        let word = name.as_str();
-        let judged = sources.contains(name) || **name == API_KEY || **name == header::AUTHORIZATION;
-        let rereads = FRAMING.contains(&word) || is_reread(word);
-        judged || !is_plain(word) || ours(word) || is_hop(word) || rereads
-    };
-    let stays: Vec<_> = trailers.keys().filter(stays).cloned().collect();
+    take_out(trailers, |name| {
+        let judged = sources.contains(name) || *name == header::AUTHORIZATION;
+        judged || FRAMING.contains(&name.as_str()) || never_goes_on(name)
+    });
+}
+
+fn take_out(headers: &mut HeaderMap, stays: impl Fn(&HeaderName) -> bool) {
+    let stays: Vec<_> = headers.keys().filter(|name| stays(name)).cloned().collect();
     for name in stays {
-        trailers.remove(name);
+        headers.remove(name);
     }
 }
 
@@ -141,6 +138,12 @@ fn named_by_connection(headers: &HeaderMap) -> Vec<String> {
     let names = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
     let names = names.map(|name| String::from_utf8_lossy(name.trim_ascii()).to_ascii_lowercase());
     names.map(|name| name.replace('_', "-")).filter(|name| !name.is_empty()).collect()
+}
+
+/// Whether nobody behind us hears this of a client, wherever it says it.
+fn never_goes_on(name: &HeaderName) -> bool {
+    let word = name.as_str();
+    *name == API_KEY || !is_plain(word) || ours(word) || is_hop(word) || is_reread(word)
 }
 
 /// Whether nobody but us, or a front end before us, may say this to what lies behind.

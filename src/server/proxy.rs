@@ -2,7 +2,7 @@
 
 use std::{rc::Rc, sync::Arc};
 
-use http_body_util::Full;
+use http_body_util::{Either, Full};
 use hyper::{
     Method, Request, Response, StatusCode, Uri, Version,
     body::{Body, Incoming},
@@ -125,14 +125,14 @@ impl Desk {
                 }
                 drop((connection, line));
             });
-            return Ok(answer.map(|_| Full::default().into()));
+            return Ok(answer.map(|_| Either::Left(Full::default())));
         }
         // A body is as long as it turns out to be; where there is none, its length is told.
         if head.method != Method::HEAD && status != StatusCode::NOT_MODIFIED {
             answer.headers_mut().remove(header::CONTENT_LENGTH);
         }
         let passed = |body| Passed::new(body, leave, line, visit, version);
-        Ok(answer.map(|body| Answered::Passed(Box::new(passed(body)))))
+        Ok(answer.map(|body| Either::Right(Box::new(passed(body)))))
     }
 }
 

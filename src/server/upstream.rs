@@ -2,9 +2,10 @@
 
 use std::{cell::RefCell, fmt, io, rc::Rc, time::Duration};
 
+use http_body_util::Either;
 use hyper::{
     Request, Response, Version,
-    body::Incoming,
+    body::{Body, Incoming},
     client::conn::http1::{Builder, SendRequest},
     header::{self, HeaderValue},
 };
@@ -128,7 +129,7 @@ impl Upstream {
         caller: Option<KeyId>,
     ) -> Result<(Response<Incoming>, Line), Fault> {
         // A body that nobody judged could be taken for the next request by who does not read it.
-        let again = request.body().is_judged();
+        let again = matches!(request.body(), Either::Left(_)) || request.body().is_end_stream();
         if !again {
             let close = HeaderValue::from_static("close");
             request.headers_mut().insert(header::CONNECTION, close);

@@ -204,54 +204,60 @@ impl Turned {
     }
 }
 
+fn bad_request(message: &'static str, hint: &'static str, issue: &'static str) -> Words {
+    Words { code: "BAD_REQUEST", message, hint, issue, facts: NO_FACTS }
+}
+
 fn unreadable(why: Unreadable) -> Words {
-    let words =
-        |message, hint, issue| Words { code: "BAD_REQUEST", message, hint, issue, facts: NO_FACTS };
     match why {
-        Unreadable::Body => words(
+        Unreadable::Body => bad_request(
             "The body of the request cannot be read",
             "Send all of it in time, framed by Content-Length or in chunks, and none with GET",
             "body",
         ),
-        Unreadable::Connection => words(
+        Unreadable::Connection => bad_request(
             "Connection names a header that is judged or passed on",
             "Take it out of Connection",
             "connection",
         ),
-        Unreadable::Headers => words("There are too many headers", "Send 64 at most", "headers"),
-        Unreadable::Host => words("There must be one Host header", "Send one", "host"),
-        Unreadable::Media => words(
+        Unreadable::Headers => {
+            bad_request("There are too many headers", "Send 64 at most", "headers")
+        }
+        Unreadable::Host => bad_request("There must be one Host header", "Send one", "host"),
+        Unreadable::Media => bad_request(
             "The body is not plain JSON",
             "Send it as Content-Type: application/json, and without Content-Encoding",
             "media",
         ),
-        Unreadable::Path => words(
+        Unreadable::Path => bad_request(
             "The path can be read in two ways",
             "Write it without // /./ ; \\ and escapes that are not needed, and doors as they are",
             "path",
         ),
-        Unreadable::TooLong => {
-            words("The body is too long", "Send less, or raise `rpc_body` in config.toml", "length")
-        }
+        Unreadable::TooLong => bad_request(
+            "The body is too long",
+            "Send less, or raise `rpc_body` in config.toml",
+            "length",
+        ),
     }
 }
 
 fn not_calls(why: NotCalls) -> Words {
-    let words =
-        |message, hint, issue| Words { code: "BAD_REQUEST", message, hint, issue, facts: NO_FACTS };
     match why {
-        NotCalls::Contradicted => words(
+        NotCalls::Contradicted => bad_request(
             "Mcp-Method, Mcp-Name or Mcp-Param-Namespace says something else than the body",
             "Send them as the body has them, or leave them out",
             "contradicted",
         ),
-        NotCalls::NotJson => words("The body is not JSON", "Send one JSON text in UTF-8", "json"),
-        NotCalls::NotParameters => words(
+        NotCalls::NotJson => {
+            bad_request("The body is not JSON", "Send one JSON text in UTF-8", "json")
+        }
+        NotCalls::NotParameters => bad_request(
             "The parameters are not an object, or name a namespace that is none",
             "Send `params` as an object, and `namespace` in it as a name",
             "params",
         ),
-        NotCalls::NotRequests => words(
+        NotCalls::NotRequests => bad_request(
             "The body is no request of JSON-RPC 2.0 that can be read in one way only",
             "Send one request, or an array of 1 to 100, with each member once and in lower case",
             "request",

@@ -7,6 +7,7 @@ mod commands;
 mod completions;
 mod elsewhere;
 mod faults;
+mod floors;
 mod format;
 mod harness;
 mod house;

@@ -16,6 +16,7 @@ mod manual;
 mod mutants;
 mod peers;
 mod processes;
+mod proof;
 mod properties;
 mod readme;
 mod secrets;

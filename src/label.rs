@@ -1,18 +1,18 @@
 //! Text from people: names and reasons, which terminals and logs will show.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, sync::Arc};
 
-/// A name or a reason: 1 to 128 characters, none of which a reader cannot see.
+/// A name or a reason: 1 to 128 characters, none of which a reader cannot see. Clones share it.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
-pub struct Label(String);
+pub struct Label(Arc<str>);
 
 impl Label {
     /// The longest label, in characters.
     pub const MOST: usize = 128;
 
     /// A label that was let in once, perhaps under older rules. Showing it escapes what is unsafe.
-    pub fn kept(text: String) -> Self {
-        Self(text)
+    pub fn kept(text: &str) -> Self {
+        Self(text.into())
     }
 
     /// The text as it was let in.
@@ -37,7 +37,7 @@ impl FromStr for Label {
         if text.chars().count() > Self::MOST {
             return Err(NotALabel::TooLong);
         }
-        Ok(Self(text.to_owned()))
+        Ok(Self(text.into()))
     }
 }
 
@@ -145,7 +145,7 @@ mod tests {
 
     #[test]
     fn what_was_kept_under_older_rules_is_escaped() {
-        let told = Label::kept("a\u{1b}[31m\u{202e}b".to_owned()).to_string();
+        let told = Label::kept("a\u{1b}[31m\u{202e}b").to_string();
         assert_eq!(told, "a\\u{1b}[31m\\u{202e}b");
     }
 }

@@ -4,7 +4,7 @@ use rusqlite::{OptionalExtension, Row, Statement, named_params};
 
 use super::{
     Store, StoreFault,
-    trust::{if_any, moment, number, revoked, unfit, word},
+    trust::{if_any, label, moment, number, revoked, unfit, word},
 };
 use crate::{
     key::KeyId,
@@ -165,14 +165,16 @@ impl Store {
         let sql = "SELECT n, at, who, act, subject, seq FROM audit
                    WHERE n > ? AND at >= ? ORDER BY n LIMIT ?";
         let acts = self.db.prepare(sql).and_then(|mut query| {
-            let label = |row: &Row<'_>, column| row.get(column).map(Label::kept);
+            let text = |row: &Row<'_>, column| {
+                Ok::<_, rusqlite::Error>(Label::kept(row.get_ref(column)?.as_str()?))
+            };
             let act = |row: &Row<'_>| {
                 Ok(Act {
                     n: row.get(0)?,
                     at: moment(row, 1)?.ok_or_else(|| unfit(1, "no instant"))?,
-                    who: label(row, 2)?,
-                    act: label(row, 3)?,
-                    subject: label(row, 4)?,
+                    who: text(row, 2)?,
+                    act: text(row, 3)?,
+                    subject: text(row, 4)?,
                     seq: row.get(5)?,
                 })
             };
@@ -241,7 +243,7 @@ pub(super) fn listed(row: &Row<'_>) -> rusqlite::Result<Listed> {
     let entry = Entry {
         id: word(row, 0)?,
         kid: word(row, 1)?,
-        name: row.get::<_, Option<String>>(2)?.map(Label::kept),
+        name: label(row, 2)?,
         owner: if_any(row, 3)?,
         namespaces: word(row, 4)?,
         scope: if_any(row, 5)?.unwrap_or(Scope::Every),

@@ -384,4 +384,4 @@ const SOON: Duration = Duration::from_millis(50);
 
 /// `msb` and a zero: the mark of the database.
 const SCHEMA: Schema =
-    Schema { application_id: 0x6d73_6200, version: 2, tables: include_str!("schema.sql") };
+    Schema { application_id: 0x6d73_6200, version: 3, tables: include_str!("schema.sql") };

@@ -1,4 +1,4 @@
--- Version 2. Every table is STRICT; instants are Unix seconds.
+-- Version 3. Every table is STRICT; instants are Unix seconds.
 
 -- One row: how many changes of trust there have been.
 CREATE TABLE trust (seq INTEGER NOT NULL) STRICT;
@@ -38,12 +38,14 @@ CREATE INDEX ledger_by_owner ON ledger (sub) WHERE sub IS NOT NULL;
 CREATE INDEX ledger_by_namespaces ON ledger (namespaces);
 CREATE INDEX ledger_by_iat ON ledger (iat);
 
+-- Rows are only added, each behind the last: whoever has read some reads on from there.
 CREATE TABLE revocation (
-    jti    TEXT PRIMARY KEY,
+    n      INTEGER PRIMARY KEY,
+    jti    TEXT NOT NULL UNIQUE,
     at     INTEGER NOT NULL,
     cause  TEXT NOT NULL CHECK (cause IN ('operator', 'undelivered')),
     reason TEXT
-) STRICT, WITHOUT ROWID;
+) STRICT;
 
 -- One row cuts off every key that it covers: issued at `until` or before, and of this owner, for
 -- this namespace, signed by this server key, as far as the row names them.

@@ -62,7 +62,8 @@ impl Store {
 
     /// All that was cut off by now.
     pub fn revocations(&self) -> Result<Revocations, StoreFault> {
-        revocations(&self.db).map_err(|error| self.fault(error))
+        let read = CutOff::read(&self.db, None).map_err(|error| self.fault(error))?;
+        Ok(read.revocations)
     }
 
     /// How the server key file stands to the key that signs. Nothing is changed.
@@ -198,20 +199,52 @@ fn rules(db: &Connection, since: UnixTime) -> rusqlite::Result<Vec<Rule>> {
             at: moment(row, 0)?.ok_or_else(|| unfit(0, "no instant"))?,
             until: moment(row, 1)?.ok_or_else(|| unfit(1, "no instant"))?,
             kind: kind(row, 2)?,
-            reason: row.get::<_, Option<String>>(5)?.map(Label::kept),
+            reason: label(row, 5)?,
         })
     })?
     .collect()
 }
 
-pub(super) fn revocations(db: &Connection) -> rusqlite::Result<Revocations> {
-    let mut query = db.prepare_cached("SELECT at, cause, reason, jti FROM revocation")?;
-    let mut unread = Ok(());
-    let ids = query.query_map((), |row| Ok((word(row, 3)?, revoked(row, 0)?)))?;
-    let ids = ids.map_while(|id| id.map_err(|error| unread = Err(error)).ok());
-    let rules = rules(db, UnixTime::MIN)?;
-    let revocations = Revocations::new(ids, rules);
-    unread.map(|()| revocations)
+/// All that was cut off as of one commit, and how far it was read.
+#[derive(Clone)]
+pub(super) struct CutOff {
+    pub(super) revocations: Revocations,
+    /// The last row of a key that was cut off, if there is one.
+    last: Option<(i64, KeyId)>,
+}
+
+impl CutOff {
+    /// Reads what came since it was read before, or else all of it.
+    pub(super) fn read(db: &Connection, before: Option<&Self>) -> rusqlite::Result<Self> {
+        let last = |below| {
+            let sql = "SELECT n, jti FROM revocation WHERE n <= ? ORDER BY n DESC LIMIT 1";
+            let mut query = db.prepare_cached(sql)?;
+            query.query_row([below], |row| Ok((row.get(0)?, word(row, 1)?))).optional()
+        };
+        let now = last(i64::MAX)?;
+        // Rows are only added: where what was read last is not there, somebody else was at work.
+        let before = match before {
+            Some(before) if last(before.n())? == before.last => Some(before),
+            Some(_) | None => None,
+        };
+        let mut query = db.prepare_cached(
+            "SELECT at, cause, reason, jti FROM revocation WHERE n > ? ORDER BY n",
+        )?;
+        let mut unread = Ok(());
+        let after = [before.map_or(i64::MIN, Self::n)];
+        let ids = query.query_map(after, |row| Ok((word(row, 3)?, revoked(row, 0)?)))?;
+        let ids = ids.map_while(|id| id.map_err(|error| unread = Err(error)).ok());
+        let rules = rules(db, UnixTime::MIN)?;
+        let revocations = match before {
+            Some(before) => before.revocations.with(ids, rules),
+            None => Revocations::new(ids, rules),
+        };
+        unread.map(|()| Self { revocations, last: now })
+    }
+
+    fn n(&self) -> i64 {
+        self.last.map_or(i64::MIN, |(n, _)| n)
+    }
 }
 
 /// The kind of keys in three columns from this one on.
@@ -226,7 +259,7 @@ fn kind(row: &Row<'_>, first: usize) -> rusqlite::Result<Kind> {
 /// The revocation in three columns from this one on, and for a rule its kind in the next three.
 pub(super) fn revoked(row: &Row<'_>, first: usize) -> rusqlite::Result<Revoked> {
     let at = moment(row, first)?.ok_or_else(|| unfit(first, "no instant"))?;
-    let reason = row.get::<_, Option<String>>(first + 2)?.map(Label::kept);
+    let reason = label(row, first + 2)?;
     let cause = match row.get_ref(first + 1)?.as_str()? {
         "undelivered" => Cause::Undelivered,
         "operator" => Cause::Operator(reason),
@@ -243,6 +276,11 @@ pub(super) fn moment(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Un
             UnixTime::from_secs(secs).ok_or_else(|| unfit(column, "an instant out of range"))
         })
         .transpose()
+}
+
+/// What people said, in a column that may be empty.
+pub(super) fn label(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Label>> {
+    Ok(row.get_ref(column)?.as_str_or_null()?.map(Label::kept))
 }
 
 /// The number in a column.

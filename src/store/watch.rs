@@ -3,7 +3,10 @@
 
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, config::DbConfig};
 
-use super::{Purpose, SCHEMA, SOON, StoreFault, check_safe, check_version, trust};
+use super::{
+    Purpose, SCHEMA, SOON, StoreFault, check_safe, check_version,
+    trust::{self, CutOff},
+};
 use crate::{
     files::{Home, Identity, Stamp},
     keyring::KeyRing,
@@ -41,6 +44,8 @@ pub struct Watch {
 struct Known {
     seq: u64,
     act: Option<String>,
+    /// What was cut off by then, to which the rest is added; none since a look went wrong.
+    cut_off: Option<CutOff>,
 }
 
 /// As long as all of it stays, nothing was committed.
@@ -66,8 +71,8 @@ impl Watch {
         let files = Files::of(home)?;
         let (Some(db), Some(files)) = (connect(home)?, files) else { return Ok(None) };
         let files = files.opened(&db, home)?;
-        let (seen, known, trust) = read(home, &db, files, None)?;
-        let trust = trust.expect("nothing is known before the first look");
+        let (seen, new) = read(home, &db, files, None)?;
+        let (known, trust) = new.expect("nothing is known before the first look");
         let (home, database) = (home.clone(), files.database.identity);
         Ok(Some((Self { home, database, db: Some(db), seen: Some(seen), known, looks: 0 }, trust)))
     }
@@ -75,6 +80,9 @@ impl Watch {
     /// Looks again: the new trust if it has changed since the last look, none if it has not.
     pub fn look(&mut self) -> Result<Option<Trust>, StoreFault> {
         let gone = || StoreFault::Gone { home: self.home.clone() };
+        if self.seen.is_none() {
+            self.known.cut_off = None;
+        }
         let mut files = Files::of(&self.home)?.ok_or_else(gone)?;
         if files.database.identity != self.database {
             return Err(StoreFault::Replaced { path: self.home.database() });
@@ -102,10 +110,12 @@ impl Watch {
                 self.db.insert(db)
             }
         };
-        let (seen, known, trust) = read(&self.home, db, files, Some(&self.known))?;
+        let (seen, new) = read(&self.home, db, files, Some(&self.known))?;
         self.seen = Some(seen);
-        self.known = known;
-        Ok(trust)
+        Ok(new.map(|(known, trust)| {
+            self.known = known;
+            trust
+        }))
     }
 
     /// The number of the last change of trust that was read.
@@ -153,49 +163,52 @@ fn connect(home: &Home) -> Result<Option<Connection>, StoreFault> {
     Ok(Some(db))
 }
 
-/// Reads, in one transaction, how far trust is, and all of it unless that is known.
+/// Reads, in one transaction, how far trust is, and what is new unless that is known.
 fn read(
     home: &Home,
     db: &Connection,
     files: Files,
     known: Option<&Known>,
-) -> Result<(Seen, Known, Option<Trust>), StoreFault> {
+) -> Result<(Seen, Option<(Known, Trust)>), StoreFault> {
     let fault = |error| StoreFault::of(error, home).soon();
     let tx = Transaction::new_unchecked(db, TransactionBehavior::Deferred).map_err(fault)?;
     check_version(&tx, &home.database(), &SCHEMA).map_err(StoreFault::soon)?;
     let version = data_version(&tx).map_err(fault)?;
-    let now = known_by(&tx).map_err(fault)?;
-    let trust = match known {
-        Some(known) => {
-            let (path, seq) = (home.database(), now.seq);
-            if seq < known.seq {
-                return Err(StoreFault::Behind { path, seq, known: known.seq });
-            }
-            if act(&tx, known.seq).map_err(fault)? != known.act {
-                return Err(StoreFault::Replaced { path });
-            }
-            if seq > known.seq { Some(trust(&tx, home, seq)?) } else { None }
+    let seq = trust::seq(&tx).map_err(fault)?;
+    if let Some(known) = known {
+        let path = home.database();
+        if seq < known.seq {
+            return Err(StoreFault::Behind { path, seq, known: known.seq });
         }
-        None => Some(trust(&tx, home, now.seq)?),
+        if act(&tx, known.seq).map_err(fault)? != known.act {
+            return Err(StoreFault::Replaced { path });
+        }
+    }
+    let new = match known {
+        Some(known) if known.seq == seq => None,
+        Some(known) => Some(trust(&tx, home, seq, known.cut_off.as_ref())?),
+        None => Some(trust(&tx, home, seq, None)?),
     };
     drop(tx);
     files.check_still(home)?;
-    Ok((Seen { files, version }, now, trust))
+    Ok((Seen { files, version }, new))
 }
 
-fn trust(db: &Connection, home: &Home, seq: u64) -> Result<Trust, StoreFault> {
+fn trust(
+    db: &Connection,
+    home: &Home,
+    seq: u64,
+    before: Option<&CutOff>,
+) -> Result<(Known, Trust), StoreFault> {
+    let fault = |error| StoreFault::of(error, home).soon();
     let ring = trust::ring(db, home).map_err(StoreFault::soon)?;
     if let Some(lost) = trust::lost(&ring, home)? {
         return Err(lost);
     }
-    let revocations = trust::revocations(db);
-    let revocations = revocations.map_err(|error| StoreFault::of(error, home).soon())?;
-    Ok(Trust { seq, ring, revocations })
-}
-
-fn known_by(db: &Connection) -> rusqlite::Result<Known> {
-    let seq = trust::seq(db)?;
-    Ok(Known { seq, act: act(db, seq)? })
+    let cut_off = CutOff::read(db, before).map_err(fault)?;
+    let revocations = cut_off.revocations.clone();
+    let known = Known { seq, act: act(db, seq).map_err(fault)?, cut_off: Some(cut_off) };
+    Ok((known, Trust { seq, ring, revocations }))
 }
 
 /// What is told of the change of trust of this number.

@@ -296,12 +296,12 @@ fn a_damaged_database_is_told_and_left_as_it_is() {
     };
     damaged(&foreign, 65, "it is not a database of msb");
     let newer = |path: &Path| {
-        Connection::open(path).unwrap().execute_batch("PRAGMA user_version = 3").unwrap();
+        Connection::open(path).unwrap().execute_batch("PRAGMA user_version = 4").unwrap();
         let _ = fs::remove_file(path.with_extension("db-wal"));
     };
-    damaged(&newer, 78, "has version 3, and this msb knows 2");
+    damaged(&newer, 78, "has version 4, and this msb knows 3");
     let older = |path: &Path| {
-        Connection::open(path).unwrap().execute_batch("PRAGMA user_version = 1").unwrap();
+        Connection::open(path).unwrap().execute_batch("PRAGMA user_version = 2").unwrap();
         let _ = fs::remove_file(path.with_extension("db-wal"));
     };
     damaged(&older, 78, "`msb server key reset`");

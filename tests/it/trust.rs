@@ -8,7 +8,7 @@ use msb::{
     revocations::{Cause, Kind, Revocation, Revocations, Revoked, Rule},
     scope::Scope,
     signing::ServerKey,
-    store::{Purpose, Store, Succession},
+    store::{Purpose, Store, Succession, Watch},
     time::UnixTime,
 };
 
@@ -38,6 +38,14 @@ impl Dice {
     fn any_reason(&mut self) -> Option<Label> {
         let reasons = ["", "laptop lost", "leaked", "leaver"].map(|text| text.parse().ok());
         self.one_of(&reasons)
+    }
+
+    fn any_cut(&mut self) -> Revoked {
+        let cause = match self.below(4) {
+            0 => Cause::Undelivered,
+            _ => Cause::Operator(self.any_reason()),
+        };
+        Revoked { at: at(10 + self.below(5) as i64), cause }
     }
 
     fn any_claims(&mut self) -> Claims {
@@ -83,12 +91,7 @@ fn any_ledger(dice: &mut Dice, home: &Home) -> [ServerKey; 2] {
         change.succeed(server_key, Succession::Retire { until: at(99) }, "rotate").unwrap()
     });
     for _ in 0..dice.below(300) {
-        let cause = match dice.below(4) {
-            0 => Cause::Undelivered,
-            _ => Cause::Operator(dice.any_reason()),
-        };
-        let revoked = Revoked { at: at(10 + dice.below(5) as i64), cause };
-        change.revoke(dice.any_id(), &revoked).unwrap();
+        change.revoke(dice.any_id(), &dice.any_cut()).unwrap();
     }
     for _ in 0..dice.below(5) {
         change.cut_off(&dice.any_rule(&server_keys)).unwrap();
@@ -167,6 +170,94 @@ fn a_snapshot_finds_every_id_among_many_and_no_other() {
         }
         for id in strangers {
             assert_eq!(of(id), Revocation::None, "{id} among {count}");
+        }
+    }
+}
+
+/// What is known of an id, whoever signed and whatever else is said.
+fn of(snapshot: &Revocations, id: KeyId) -> Revocation {
+    let claims = Claims { jti: id, ..Dice(9).any_claims() };
+    snapshot.of(&signed(claims, &ServerKey::from_seed(&[1; 32])))
+}
+
+#[test]
+fn what_comes_later_adds_to_what_was_known() {
+    let mut dice = Dice(10);
+    // Around what may come before all is put in order again, twice.
+    for counts in [&[0, 0, 1, 0, 1][..], &[1, 1023, 1, 1, 1023, 2], &[5000, 1024, 1, 3000, 1]] {
+        let mut cuts = vec![];
+        let mut snapshot = Revocations::new([], vec![]);
+        for (turn, count) in counts.iter().enumerate() {
+            let later: Vec<_> = (0..*count)
+                .map(|n| {
+                    let id = KeyId::draw(&mut |bytes| bytes.fill_with(|| dice.next() as u8));
+                    let reason = Some(format!("reason {n} of {turn}").parse().unwrap());
+                    (id, Revoked { at: at(turn as i64), cause: Cause::Operator(reason) })
+                })
+                .collect();
+            // What was said first stays.
+            let again = cuts.first().map(|(id, _)| (*id, dice.any_cut()));
+            snapshot = snapshot.with(later.iter().cloned().chain(again), vec![]);
+            cuts.extend(later);
+            for (id, revoked) in cuts.iter().step_by(cuts.len() / 100 + 1).chain(cuts.last()) {
+                let expected = Revocation::Revoked(revoked.clone());
+                assert_eq!(of(&snapshot, *id), expected, "{counts:?} {turn}");
+            }
+            assert_eq!(of(&snapshot, "0000000000000000".parse().unwrap()), Revocation::None);
+        }
+    }
+}
+
+#[test]
+fn ids_that_begin_alike_are_told_apart() {
+    let id = |n: u16| {
+        KeyId::draw(&mut |bytes| {
+            bytes.fill(7);
+            bytes[8..].copy_from_slice(&n.to_be_bytes());
+        })
+    };
+    // Downwards, and every other one: a neighbour is no match.
+    let cut = |n| (id(n), Revoked { at: at(i64::from(n)), cause: Cause::Undelivered });
+    let snapshot = Revocations::new((0..3000).rev().map(|n| cut(2 * n)), vec![]);
+    for n in (0..6000).step_by(7) {
+        let expected = match n % 2 {
+            0 => Revocation::Revoked(cut(n).1),
+            _ => Revocation::None,
+        };
+        assert_eq!(of(&snapshot, id(n)), expected, "{n}");
+    }
+}
+
+/// Whatever is done in whatever order, whoever follows says of every key what the store says.
+#[test]
+fn whoever_follows_knows_what_the_store_knows() {
+    let mut dice = Dice(11);
+    for _ in 0..5 {
+        let scratch = Scratch::new();
+        let home = Home::named(scratch.path("home"));
+        let server_keys = any_ledger(&mut dice, &home);
+        let (mut watch, mut trust) = Watch::open(&home).unwrap().unwrap();
+        let mut store = Store::open(&home, Purpose::Write).unwrap().unwrap();
+        for _ in 0..20 {
+            let clock = || at(20);
+            let change = store.change("uid 0", &clock).unwrap();
+            for _ in 0..dice.below(4) {
+                change.revoke(dice.any_id(), &dice.any_cut()).unwrap();
+            }
+            if dice.below(6) == 0 {
+                change.cut_off(&dice.any_rule(&server_keys)).unwrap();
+            }
+            change.audit_trust("revoke", "x").unwrap();
+            change.commit().unwrap();
+            // Some looks see several changes at once.
+            if dice.below(3) > 0 {
+                trust = watch.look().unwrap().unwrap_or(trust);
+                for _ in 0..50 {
+                    let key = signed(dice.any_claims(), &server_keys[dice.below(2) as usize]);
+                    let known = trust.revocations.of(&key);
+                    assert_eq!(known, store.revocation(&key).unwrap(), "{key:?}");
+                }
+            }
         }
     }
 }

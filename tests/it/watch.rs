@@ -253,6 +253,40 @@ fn another_program_may_tidy_up() {
     followed.then("$msb server revoke --all", Some(3));
 }
 
+/// Rows are only added by us. Where another hand was at work, all of them are read again.
+#[test]
+fn revocations_that_were_changed_by_hand_are_read_again() {
+    let by_hand = |followed: &Followed, sql: &str| {
+        let db = rusqlite::Connection::open(followed.scratch.path("home/msb.db")).unwrap();
+        db.execute_batch(sql).unwrap();
+    };
+    let mut followed = Followed::new();
+    followed.then("$msb server keygen -q --name second; $msb server revoke second", Some(2));
+    // The next one takes the place of the one that was read.
+    by_hand(&followed, "DELETE FROM revocation");
+    followed.then("$msb server revoke first", Some(3));
+    assert!(followed.is_revoked());
+    by_hand(&followed, "DELETE FROM revocation");
+    followed.then("$msb server revoke --owner nobody", Some(4));
+    assert!(!followed.is_revoked());
+}
+
+#[test]
+fn nothing_is_added_to_what_was_read_before_a_look_went_wrong() {
+    let mut followed = Followed::new();
+    followed.then("for n in a b; do $msb server keygen -q --name $n; done", None);
+    followed.then("$msb server revoke a; $msb server revoke b", Some(3));
+    followed.sh("chmod 666 msb.db");
+    assert!(followed.look().is_err());
+    let db = rusqlite::Connection::open(followed.scratch.path("home/msb.db")).unwrap();
+    let sql = "UPDATE revocation SET jti = (SELECT jti FROM ledger WHERE name = 'first')
+               WHERE n = 1";
+    db.execute_batch(sql).unwrap();
+    drop(db);
+    followed.then("chmod 600 msb.db; $msb server revoke --owner nobody", Some(4));
+    assert!(followed.is_revoked());
+}
+
 /// If a look left a transaction open, a revocation would not be in a copy of the file.
 #[test]
 fn nobody_waits_for_whoever_follows() {

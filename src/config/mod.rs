@@ -58,6 +58,12 @@ impl Config {
         })
     }
 
+    /// The settings in this text, for the targets of `fuzz/`; none where it has a mistake.
+    #[cfg(fuzzing)]
+    pub fn probe(text: &str) -> Option<Self> {
+        Self::read(text).ok()
+    }
+
     fn read(text: &str) -> Result<Self, Found> {
         let mut table = Table::parse(text)?;
         let config = Self {

@@ -18,6 +18,8 @@ mod log;
 mod manager;
 mod metrics;
 mod path;
+#[cfg(fuzzing)]
+pub mod probe;
 mod proxy;
 mod pulse;
 mod rate;

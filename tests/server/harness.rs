@@ -451,6 +451,19 @@ impl Answer {
     }
 }
 
+/// Numbers that follow from the seed alone (Steele, Lea and Flood: SplitMix64).
+pub struct Dice(pub u64);
+
+impl Dice {
+    pub fn below(&mut self, count: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut bits = self.0;
+        bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((bits ^ (bits >> 31)) % count as u64) as usize
+    }
+}
+
 /// Puts a file in the place of another, whoever holds that.
 pub fn replace(from: &Path, to: &Path) {
     fs::rename(from, to).unwrap();

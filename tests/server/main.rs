@@ -17,6 +17,7 @@ mod limits;
 mod load;
 mod logs;
 mod metrics;
+mod oracle;
 mod proxy;
 mod refusals;
 mod reload;

@@ -8,7 +8,7 @@ use super::{
     site::Site,
     table::{Asks, expand, header_bytes, rows},
 };
-use crate::harness::{SOON, many};
+use crate::harness::{Dice, SOON, many};
 
 /// Ends the connection, unless it is taken for a part of what stands before.
 const LAST: &[u8] = b"DELETE /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
@@ -199,19 +199,6 @@ impl Pieces {
 fn has_key(bytes: &[u8], site: &Site) -> bool {
     let text = String::from_utf8_lossy(bytes);
     site.keys.iter().any(|key| text.contains(key.text.rsplit('.').next().unwrap()))
-}
-
-/// Numbers that follow from the seed alone (Steele, Lea and Flood: SplitMix64).
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, count: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut bits = self.0;
-        bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((bits ^ (bits >> 31)) % count as u64) as usize
-    }
 }
 
 const METHODS: [&str; 11] = [

@@ -10,6 +10,7 @@ mod figure;
 mod jwt;
 mod life;
 mod load;
+mod oracle;
 mod process;
 mod proxy;
 mod service;
@@ -41,6 +42,8 @@ pub struct Extent {
     pub streams: usize,
     /// How often they are cut.
     pub resets: usize,
+    /// Keys of each kind that do not hold.
+    pub guesses: usize,
 }
 
 /// As `README.md` has it.
@@ -55,6 +58,7 @@ const FULL: Extent = Extent {
     length: 1 << 30,
     streams: 10_000,
     resets: 5,
+    guesses: 5000,
 };
 
 /// To see that all of it works.
@@ -69,6 +73,7 @@ const QUICK: Extent = Extent {
     length: 1 << 28,
     streams: 1000,
     resets: 1,
+    guesses: 500,
 };
 
 fn main() -> ExitCode {
@@ -105,6 +110,9 @@ fn main() -> ExitCode {
     if wants("proxy") {
         proxy::measure(&scratch, &extent, &mut figures);
     }
+    if wants("oracle") {
+        oracle::measure(&scratch, &extent, &mut figures);
+    }
     figures.tell();
     if figures.held() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
@@ -134,4 +142,4 @@ fn environment() -> String {
     format!("{processors} processors, {peer}, load before we began {load}")
 }
 
-const PARTS: [&str; 4] = ["cost", "life", "cutoff", "proxy"];
+const PARTS: [&str; 5] = ["cost", "life", "cutoff", "proxy", "oracle"];

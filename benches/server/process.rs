@@ -4,7 +4,7 @@ use std::{
     fs::{self, DirBuilder, File, OpenOptions},
     io::{ErrorKind, Write},
     net::{SocketAddr, TcpListener, TcpStream},
-    os::unix::fs::DirBuilderExt,
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread,
@@ -137,6 +137,18 @@ impl Msb {
         let words = ["server", "start", "--port", &port];
         let mut command = self.command(&[&words, flags].concat());
         Server::start(command.stderr(log), address)
+    }
+
+    /// A file in its home.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.home.join(name)
+    }
+
+    /// Writes its settings.
+    pub fn configure(&self, settings: &str) {
+        let mut file = OpenOptions::new();
+        let file = file.create_new(true).write(true).mode(0o600).open(self.file("config.toml"));
+        file.unwrap().write_all(settings.as_bytes()).unwrap();
     }
 
     /// Throws away what was logged.

@@ -1,6 +1,8 @@
 //! The gate: what a request asks for, and whether its key opens it. Nothing here reads a clock or a
 //! file, or knows of HTTP.
 
+mod signatures;
+
 use std::sync::Arc;
 
 use crate::{
@@ -11,6 +13,8 @@ use crate::{
     time::UnixTime,
     verify::{Grant, Refusal, VerifiedKey, Verifier},
 };
+
+pub use signatures::Signatures;
 
 /// What a request asks for.
 #[derive(Debug)]
@@ -56,6 +60,8 @@ pub struct Gate {
     pub verifier: Verifier,
     /// What was cut off.
     pub revocations: Arc<Revocations>,
+    /// What need not be calculated again. No verdict of another moment is in it.
+    pub signatures: Arc<Signatures>,
 }
 
 impl Gate {
@@ -66,10 +72,20 @@ impl Gate {
 
     /// Whether a key holds, whatever is asked for.
     pub fn check(&self, key: &KeyText, now: UnixTime) -> Result<VerifiedKey, Denial> {
+        let ring = &self.verifier.ring;
+        let sha256 = key.sha256(&self.prefix);
+        if let Some(signed) = sha256.and_then(|sha256| self.signatures.find(&sha256, ring)) {
+            return self.hold(signed, now);
+        }
         let refused = |refusal| Denial::Refused { id: None, refusal };
         let key = UnverifiedKey::parse(key, &self.prefix)
             .map_err(|malformed| refused(malformed.into()))?;
-        self.hold(self.verifier.authenticate(key).map_err(refused)?, now)
+        let held = self.hold(self.verifier.authenticate(key).map_err(refused)?, now)?;
+        // What does not hold takes no room from what does.
+        if let Some(sha256) = sha256 {
+            self.signatures.remember(sha256, held.clone().into_signed(), ring);
+        }
+        Ok(held)
     }
 
     /// Whether a key that once held still does. Its signature does.
@@ -310,6 +326,7 @@ mod tests {
         key,
         keyring::{KeyRing, RingKey, Standing},
         policy::Policy,
+        revocations::{Cause, Kind, Revoked, Rule},
         signing::ServerKey,
     };
 
@@ -335,6 +352,7 @@ mod tests {
                 policy: Policy::default(),
             },
             revocations: Arc::new(Revocations::new(vec![], vec![])),
+            signatures: Arc::default(),
         }
     }
 
@@ -429,6 +447,103 @@ mod tests {
         assert_eq!(reason(key(1), NOW + 9), "unclear");
         assert_eq!(reason(key(2), NOW), "unknown_server_key");
         assert_eq!(reason(KeyText::from("msb_x".to_owned()), NOW), "malformed");
+    }
+
+    fn reason(gate: &Gate, key: &KeyText, now: i64) -> &'static str {
+        gate.check(key, at(now)).map_or_else(|denial| denial.reason(), |_| "valid")
+    }
+
+    fn remembers(gate: &Gate, key: &KeyText) -> bool {
+        let sha256 = key.sha256(&gate.prefix).unwrap();
+        gate.signatures.find(&sha256, &gate.verifier.ring).is_some()
+    }
+
+    #[test]
+    fn a_signature_that_is_remembered_makes_no_key_hold() {
+        let (gate, key) = (gate(), sealed(claims("a", "*"), 1));
+        assert!(!remembers(&gate, &key));
+        assert_eq!(reason(&gate, &key, NOW), "valid");
+        assert!(remembers(&gate, &key));
+        assert_eq!(reason(&gate, &key, NOW + 9), "valid");
+        assert_eq!(reason(&gate, &key, NOW + 10), "expired");
+        assert_eq!(reason(&gate, &key, NOW - 71), "not_yet_valid");
+        let ring = |seed, standing| {
+            let public = server_key(seed).public().clone();
+            KeyRing::new(vec![RingKey { public, standing }]).unwrap()
+        };
+        let (dead, signing) =
+            (Standing::Dead { at: at(NOW) }, Standing::Signing { since: at(NOW) });
+        let retired = |at: i64, until: i64| Standing::Retired {
+            at: UnixTime::from_secs(at).unwrap(),
+            until: UnixTime::from_secs(until).unwrap(),
+        };
+        let check = |change: &dyn Fn(&mut Gate), expected| {
+            let mut changed = gate.clone();
+            change(&mut changed);
+            assert_eq!(reason(&changed, &key, NOW), expected);
+            changed.signatures = Arc::default();
+            assert_eq!(reason(&changed, &key, NOW), expected, "without what is remembered");
+        };
+        check(&|gate| gate.verifier.ring = ring(1, dead), "revoked");
+        check(&|gate| gate.verifier.ring = ring(1, retired(NOW, NOW + 1)), "valid");
+        check(&|gate| gate.verifier.ring = ring(1, retired(NOW, NOW)), "revoked");
+        check(&|gate| gate.verifier.ring = ring(1, retired(NOW - 11, NOW + 1)), "revoked");
+        check(&|gate| gate.verifier.ring = ring(2, signing), "unknown_server_key");
+        check(&|gate| gate.verifier.ring = KeyRing::default(), "unknown_server_key");
+        check(&|gate| gate.verifier.audience = "other".parse().ok(), "wrong_audience");
+        check(&|gate| gate.verifier.issuer = "other".parse().ok(), "wrong_audience");
+        check(&|gate| gate.prefix = "other_".parse().unwrap(), "malformed");
+        let policy = Policy { max_expire: "19s".parse().ok(), ..Policy::default() };
+        check(&|gate| gate.verifier.policy = policy, "policy");
+        let id = "0123456789abcdef".parse().unwrap();
+        let cut = Revoked { at: at(NOW), cause: Cause::Undelivered };
+        let cut_off = Revocations::new([(id, cut)], vec![]);
+        check(&|gate| gate.revocations = Arc::new(cut_off.clone()), "revoked");
+        let rule = Rule { kind: Kind::default(), until: at(NOW), at: at(NOW), reason: None };
+        let cut_off = Revocations::new([], vec![rule]);
+        check(&|gate| gate.revocations = Arc::new(cut_off.clone()), "revoked");
+        // None of it has changed what is remembered.
+        assert!(remembers(&gate, &key));
+    }
+
+    #[test]
+    fn only_what_held_is_remembered() {
+        let gate = gate();
+        for (key, now, expected) in [
+            (sealed(claims("a", "*"), 2), NOW, "unknown_server_key"),
+            (sealed(claims("a", "*"), 1), NOW + 10, "expired"),
+            (KeyText::from("msb_x.y.z".to_owned()), NOW, "malformed"),
+        ] {
+            assert_eq!(reason(&gate, &key, now), expected);
+            assert!(!remembers(&gate, &key), "{expected}");
+        }
+    }
+
+    /// However much alike two texts are, only the one that held is found.
+    #[test]
+    fn no_other_text_is_taken_for_one_that_held() {
+        let (gate, key) = (gate(), sealed(claims("a", "*"), 1));
+        assert_eq!(reason(&gate, &key, NOW), "valid");
+        let text = key.expose();
+        for place in 0..text.len() {
+            for other in ['A', 'B', '.', '_'].into_iter().filter(|c| !text[place..].starts_with(*c))
+            {
+                let mut changed = text.to_owned();
+                changed.replace_range(place..=place, &other.to_string());
+                let changed = KeyText::from(changed);
+                assert!(
+                    !["valid", "expired", "revoked"].contains(&reason(&gate, &changed, NOW)),
+                    "{place} {other}"
+                );
+                let found = changed
+                    .sha256(&gate.prefix)
+                    .and_then(|sha256| gate.signatures.find(&sha256, &gate.verifier.ring));
+                assert!(found.is_none(), "{place} {other}");
+            }
+        }
+        for changed in [&text[..text.len() - 1], &format!("{text}A"), &format!(" {text}"), ""] {
+            assert_eq!(reason(&gate, &KeyText::from(changed.to_owned()), NOW), "malformed");
+        }
     }
 
     #[test]

@@ -34,6 +34,13 @@ impl KeyText {
         Self(text)
     }
 
+    /// SHA-256 of the JWS behind a prefix, as the ledger has it: tells a key again without keeping
+    /// it. None if no key with that prefix has this text.
+    pub fn sha256(&self, prefix: &Prefix) -> Option<[u8; 32]> {
+        let text = Some(self.expose()).filter(|text| text.len() <= Self::MOST)?;
+        text.strip_prefix(prefix.as_str()).map(|jws| Sha256::digest(jws).into())
+    }
+
     /// The plain text. Whoever calls this hands the key out or reads it.
     pub fn expose(&self) -> &str {
         &self.0

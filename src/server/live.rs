@@ -14,7 +14,7 @@ use tokio::{sync::watch, time::timeout};
 use super::{Settings, log::Log};
 use crate::{
     files::Home,
-    gate::{Denial, Gate},
+    gate::{Denial, Gate, Signatures},
     keyring::KeyRing,
     revocations::Revocations,
     store::{StoreFault, Trust, Watch},
@@ -42,6 +42,7 @@ pub(super) struct Live {
 struct State {
     settings: Arc<Settings>,
     trust: Option<(KeyRing, Arc<Revocations>)>,
+    signatures: Arc<Signatures>,
     gate: Option<Arc<Gate>>,
     seq: u64,
     /// When the last look began that told what is kept.
@@ -269,6 +270,7 @@ impl State {
                     policy: settings.policy,
                 },
                 revocations: Arc::clone(revocations),
+                signatures: Arc::clone(&self.signatures),
             })
         });
     }

@@ -50,6 +50,13 @@ impl Figures {
     }
 }
 
+/// How many times as much we cost, round by round.
+pub fn compare(what: &str, wanted: &str, ours: &[f64], theirs: &[f64], figures: &mut Figures) {
+    let ratios: Vec<_> = ours.iter().zip(theirs).map(|(ours, theirs)| ours / theirs).collect();
+    let more = format!("p25 {:.2}", quantile(&ratios, 0.25));
+    figures.add(what, wanted, format!("{:.2}", median(&ratios)), more);
+}
+
 /// The value below which this part of all values lies.
 pub fn quantile(values: &[f64], part: f64) -> f64 {
     let mut values = values.to_vec();

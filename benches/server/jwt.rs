@@ -1,5 +1,5 @@
-//! The peer of the RPC door: the same proxy, built of the same parts, that asks for a JWT signed with
-//! HS256 where msb asks for a key.
+//! The peer: the same server, built of the same parts, that asks for a JWT signed with HS256 where
+//! msb asks for a key: at `/auth`, and before a service.
 
 use std::{
     cell::RefCell,
@@ -114,6 +114,9 @@ impl Proxy {
         let token = token.ok_or(StatusCode::UNAUTHORIZED)?;
         let claims = decode::<Claims>(token, &self.key, &self.validation);
         let claims = claims.map_err(|_| StatusCode::UNAUTHORIZED)?.claims;
+        if head.uri.path() == "/auth" {
+            return Ok((allowed(head.uri.query(), &claims)?, claims.jti));
+        }
         let body = body.collect().await.map_err(|_| StatusCode::BAD_REQUEST)?.to_bytes();
         let call: Value = serde_json::from_slice(&body).map_err(|_| StatusCode::BAD_REQUEST)?;
         let opens = call["params"]["namespace"] == claims.namespace.as_str();
@@ -138,13 +141,7 @@ impl Proxy {
                 onward.append(name, value.clone());
             }
         }
-        for (name, value) in [
-            ("x-key-id", &claims.jti),
-            ("x-namespace", &claims.namespace),
-            ("x-scope", &claims.scope),
-        ] {
-            onward.insert(HeaderName::from_static(name), value.try_into().unwrap());
-        }
+        stamp(&mut onward, claims);
         onward.insert(header::HOST, self.authority.clone());
         onward
     }
@@ -165,6 +162,29 @@ impl Proxy {
         let (sender, connection) = client::handshake(TokioIo::new(stream)).await?;
         spawn_local(connection);
         Ok(sender)
+    }
+}
+
+/// What a front end is answered that asks whether a request may pass.
+fn allowed(query: Option<&str>, claims: &Claims) -> Result<Answer, StatusCode> {
+    let parameters = query.unwrap_or_default().split('&').filter_map(|one| one.split_once('='));
+    for (name, value) in parameters {
+        match name {
+            "namespace" if value == claims.namespace => {}
+            "scope" if value == claims.scope => {}
+            _ => return Err(StatusCode::FORBIDDEN),
+        }
+    }
+    let mut answer = Response::new(Either::Right(Full::default()));
+    stamp(answer.headers_mut(), claims);
+    Ok(answer)
+}
+
+fn stamp(headers: &mut HeaderMap, claims: &Claims) {
+    for (name, value) in
+        [("x-key-id", &claims.jti), ("x-namespace", &claims.namespace), ("x-scope", &claims.scope)]
+    {
+        headers.insert(HeaderName::from_static(name), value.try_into().unwrap());
     }
 }
 

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a harness that cannot go on fails")]
 #![allow(unreachable_pub, reason = "a bench has no outside")]
 
+mod bearer;
 mod cost;
 mod cutoff;
 mod figure;
@@ -101,6 +102,9 @@ fn main() -> ExitCode {
     if wants("cost") {
         cost::measure(&scratch, &extent, &mut figures);
     }
+    if wants("bearer") {
+        bearer::measure(&scratch, &extent, &mut figures);
+    }
     if wants("life") {
         life::measure(&scratch, &extent, &mut figures);
     }
@@ -142,4 +146,4 @@ fn environment() -> String {
     format!("{processors} processors, {peer}, load before we began {load}")
 }
 
-const PARTS: [&str; 5] = ["cost", "life", "cutoff", "proxy", "oracle"];
+const PARTS: [&str; 6] = ["cost", "bearer", "life", "cutoff", "proxy", "oracle"];

@@ -171,6 +171,14 @@ impl Msb {
         keys.collect()
     }
 
+    /// A key for a day.
+    pub fn key(&self, flags: &[&str]) -> String {
+        let [(_, key)] = &self.keys(1, &[&["--expire", "1d"], flags].concat())[..] else {
+            panic!("one key was asked for")
+        };
+        key.clone()
+    }
+
     /// Runs a command that must succeed, and answers how long it took.
     pub fn run(&self, words: &[&str]) -> Duration {
         let begun = Instant::now();

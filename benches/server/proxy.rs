@@ -1,8 +1,7 @@
-//! Proxy: what it costs to stand before a service, beside a proxy that asks for JWTs and beside
-//! nginx; and streams, how much memory they take, and how soon a reset cuts them.
+//! Proxy: what it costs to pass on what is long, beside nginx; and streams, how much memory they
+//! take, and how soon a reset cuts them.
 
 use std::{
-    fs::File,
     net::SocketAddr,
     sync::Arc,
     thread,
@@ -20,61 +19,16 @@ use tokio::{
 
 use crate::{
     Extent,
-    figure::{Figures, median, quantile},
-    jwt,
-    load::{Ask, Chorus, Line, VOICES},
+    figure::{Figures, compare, median, quantile},
+    load::{Ask, Line},
     process::{self, Msb, Nginx, Scratch, Server},
     service::{EVENTS, GIVE},
 };
 
 pub fn measure(scratch: &Scratch, extent: &Extent, figures: &mut Figures) {
     let service = Server::play(process::SERVICE, &[]);
-    calls(scratch, &service, extent, figures);
     transfers(scratch, &service, extent, figures);
     streams(scratch, &service, extent, figures);
-}
-
-/// Calls at the RPC door, beside a proxy that asks for JWTs.
-fn calls(scratch: &Scratch, service: &Server, extent: &Extent, figures: &mut Figures) {
-    println!("proxy: {VOICES} connections, {} rounds of {}", extent.rounds, extent.requests);
-    let msb = Msb::new(scratch, "calls");
-    let ours = msb.start_before(service);
-    let log = scratch.path("jwt.log");
-    let words = [service.address.to_string(), log.display().to_string()];
-    let theirs = Server::play(process::JWT_PROXY, &words);
-    let key = key(&msb, &["-n", "team-alpha", "--scope", "sandbox.start"]);
-    let (ours_ask, theirs_ask) = (Ask::call(&key), Ask::call(&jwt::token()));
-    let (mut costs, mut peers) = (vec![], vec![]);
-    for round in 0..extent.rounds {
-        peers.push(cost(&theirs, &theirs_ask, extent.requests));
-        costs.push(cost(&ours, &ours_ask, extent.requests));
-        // Nobody is to be measured while the disk is full.
-        msb.empty_log();
-        File::options().write(true).open(&log).unwrap().set_len(0).unwrap();
-        println!("  round {}: {:.2} {:.2} us", round + 1, peers[round], costs[round]);
-    }
-    for (what, costs) in [("a call with a limited key", &costs), ("a call with a JWT", &peers)] {
-        let more = format!("p25 {:.2}", quantile(costs, 0.25));
-        figures.add(&format!("us, {what}"), "", format!("{:.2}", median(costs)), more);
-    }
-    compare("a call with a limited key / with a JWT", "1.00", &costs, &peers, figures);
-}
-
-/// Microseconds for each of so many requests.
-fn cost(server: &Server, ask: &Ask, requests: usize) -> f64 {
-    let mut chorus = Chorus::open(server.address, ask);
-    let before = server.processor_time();
-    chorus.ask(ask, requests);
-    // What was logged is still to be written.
-    thread::sleep(Duration::from_millis(50));
-    (server.processor_time() - before).as_secs_f64() * 1e6 / requests as f64
-}
-
-/// How many times as much we cost.
-fn compare(what: &str, wanted: &str, ours: &[f64], theirs: &[f64], figures: &mut Figures) {
-    let ratios: Vec<_> = ours.iter().zip(theirs).map(|(ours, theirs)| ours / theirs).collect();
-    let more = format!("p25 {:.2}", quantile(&ratios, 0.25));
-    figures.add(what, wanted, format!("{:.2}", median(&ratios)), more);
 }
 
 /// A long answer and a long request, beside nginx.
@@ -92,7 +46,7 @@ fn transfers(scratch: &Scratch, service: &Server, extent: &Extent, figures: &mut
         &Nginx::start_before(scratch, service, true),
         &Nginx::start_before(scratch, service, false),
     ];
-    let key = key(&msb, &ALL);
+    let key = msb.key(&ALL);
     let down = Ask::new(&format!("{GIVE}{length}"), Some(&key), 200);
     let up = Ask::upload(length, &key);
     for (way, ask) in [("down", &down), ("up", &up)] {
@@ -136,7 +90,7 @@ fn streams(scratch: &Scratch, service: &Server, extent: &Extent, figures: &mut F
     let mut before = 0.0;
     let mut left = 0;
     for round in 0..extent.resets {
-        let key = key(&msb, &ALL);
+        let key = msb.key(&ALL);
         let server = msb.start_before(service);
         [before, _] = server.memory();
         let ask = Ask::new(EVENTS, Some(&key), 200);
@@ -214,14 +168,6 @@ async fn ends(streams: Vec<TcpStream>, due: Instant) -> Vec<Instant> {
         }));
     }
     open.join_all().await.into_iter().filter_map(Result::ok).collect()
-}
-
-/// A key for a day.
-fn key(msb: &Msb, flags: &[&str]) -> String {
-    let [(_, key)] = &msb.keys(1, &[&["--expire", "1d"], flags].concat())[..] else {
-        panic!("one key was asked for")
-    };
-    key.clone()
 }
 
 /// What a key opens with which a transfer passes: nobody says which scope that would need.

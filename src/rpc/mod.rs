@@ -301,13 +301,17 @@ fn named(parameters: &Members<'_>) -> Result<Option<Namespaces>, NotCalls> {
 fn check_names(members: &Members<'_>) -> Result<(), NotCalls> {
     const JUDGED: [&str; 7] =
         ["jsonrpc", "id", "method", "params", "name", "arguments", "namespace"];
-    let alike = |name: &str| !JUDGED.contains(&name) && JUDGED.contains(&folded(name).as_str());
+    let alike = |name: &str| !JUDGED.contains(&name) && JUDGED.contains(&&*folded(name));
     if members.names().any(alike) { Err(NotCalls::NotRequests) } else { Ok(()) }
 }
 
 /// A text as a lax reader may have it: without the difference between upper and lower case (`ſ` is
 /// `s`) and between wide and narrow letters, and without what is not seen.
-fn folded(text: &str) -> String {
+fn folded(text: &str) -> Cow<'_, str> {
+    // As nearly everything is written.
+    if text.bytes().all(|byte| byte.is_ascii_graphic() && !byte.is_ascii_uppercase()) {
+        return Cow::Borrowed(text);
+    }
     let unseen = |c: char| {
         c.is_whitespace()
             || c.is_control()
@@ -318,7 +322,7 @@ fn folded(text: &str) -> String {
         c => c,
     };
     let seen: String = text.chars().filter(|c| !unseen(*c)).map(narrow).collect();
-    seen.to_uppercase().to_lowercase()
+    Cow::Owned(seen.to_uppercase().to_lowercase())
 }
 
 /// How long the word for an operation may be, in bytes.

@@ -250,6 +250,9 @@ async fn whole(head: &Parts, body: Incoming, most: usize) -> Result<Bytes, Turne
 
 /// `application/json`, perhaps with `charset=utf-8` (RFC 8259 section 8.1, RFC 9110 section 8.3.1).
 fn is_json(media: &[u8]) -> bool {
+    if media == b"application/json" {
+        return true;
+    }
     let media = String::from_utf8_lossy(media).to_ascii_lowercase();
     let (kind, parameters) = media.split_once(';').unwrap_or((&media, "charset=utf-8"));
     let charset = parameters.trim();

@@ -75,7 +75,7 @@ pub(super) fn homeward(headers: &mut HeaderMap, upstream: &HeaderValue) {
         let word = name.as_str();
         // How long a body is that is not there may be told.
         is_hop(word) && *name != header::CONTENT_LENGTH
-            || word.replace('_', "-").starts_with(OURS)
+            || sounds_like_ours(word)
             || named.iter().any(|named| named == word)
     };
     take_out(headers, stays);
@@ -152,6 +152,12 @@ fn ours(name: &str) -> bool {
     (name.starts_with(OURS) && !name.starts_with("x-msb-file-"))
         || name.starts_with("x-forwarded")
         || matches!(name, "forwarded" | "x-real-ip")
+}
+
+/// Whether this begins as what only we say does, for those who read `_` as `-`.
+fn sounds_like_ours(name: &str) -> bool {
+    let alike = |(byte, ours)| byte == ours || (byte, ours) == (b'_', b'-');
+    name.len() >= OURS.len() && name.bytes().zip(OURS.bytes()).all(alike)
 }
 
 /// Whether nobody takes this name for another: some read `_` or `.` as `-`.

@@ -4,7 +4,7 @@ mod span;
 
 use std::{fmt, str::FromStr};
 
-use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, Timelike, Utc};
 use serde::{Deserialize, Serialize};
 
 pub use span::{Lifetime, Moment, Span};
@@ -58,7 +58,10 @@ impl From<UnixTime> for i64 {
 /// RFC 3339, UTC, whole seconds: `2027-02-23T10:00:00Z`.
 impl fmt::Display for UnixTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.calendar().format("%Y-%m-%dT%H:%M:%SZ"))
+        let at = self.calendar();
+        let (year, month, day) = (at.year(), at.month(), at.day());
+        let (hour, minute, second) = (at.hour(), at.minute(), at.second());
+        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
     }
 }
 

@@ -62,6 +62,16 @@ impl KeyRing {
         Self(keys.into_iter().map(published).collect())
     }
 
+    /// The same ring, for whoever verifies much with it; what was prepared of `like` is taken over.
+    pub fn prepared(self, like: &KeyRing) -> Self {
+        let prepared = |key: RingKey| {
+            let known = like.find(key.public.kid()).filter(|known| known.public == key.public);
+            let public = known.map_or(&key.public, |known| &known.public).prepared();
+            RingKey { public, standing: key.standing }
+        };
+        Self(self.0.into_iter().map(prepared).collect())
+    }
+
     /// The key that signs, and since when.
     pub fn signing(&self) -> Option<(&PublicKey, UnixTime)> {
         self.0.iter().find_map(|key| match key.standing {

@@ -97,12 +97,23 @@ impl PublicKey {
         thumbprint(self.as_bytes())
     }
 
+    /// The same key, for whoever verifies much with it.
+    pub fn prepared(&self) -> Self {
+        self.clone()
+    }
+
     /// Whether this signature holds over these bytes.
     ///
     /// Strict, so that one key has one spelling and one meaning: S below the group order, R
     /// compared as bytes, points of small order refused, one equation for one signature.
     pub fn verify(&self, message: &[u8], signature: &[u8; 64]) -> Result<(), BadSignature> {
         self.point.verify_strict(message, &signature.into()).map_err(|_| BadSignature)
+    }
+
+    /// Whether each of these signatures holds: what [`verify`](Self::verify) would say of it alone.
+    pub fn verify_all(&self, signed: &[Signed<'_>]) -> Vec<bool> {
+        let holds = |signed: &Signed<'_>| self.verify(signed.message, signed.signature).is_ok();
+        signed.iter().map(holds).collect()
     }
 }
 
@@ -154,6 +165,15 @@ impl fmt::Debug for Kid {
 }
 
 crate::json::as_text!(Kid);
+
+/// A message, and what is said to be its signature.
+#[derive(Clone, Copy, Debug)]
+pub struct Signed<'a> {
+    /// What was signed.
+    pub message: &'a [u8],
+    /// R and S (RFC 8032 section 5.1.6).
+    pub signature: &'a [u8; 64],
+}
 
 /// A signature that does not hold.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

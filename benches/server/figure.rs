@@ -1,6 +1,6 @@
 //! Figures: what was wanted beside what was found.
 
-use std::fmt::Display;
+use std::{fmt::Display, fs, path::Path};
 
 /// All that was found.
 #[derive(Default)]
@@ -47,6 +47,14 @@ impl Figures {
     /// Whether every promise held.
     pub fn held(&self) -> bool {
         self.broken.is_empty()
+    }
+
+    /// Keeps everything for the page of figures: a line that says how it was found, then one for
+    /// each figure, with tabs between its parts.
+    pub fn keep(&self, path: &Path, how: &str) {
+        let lines: String = self.lines.iter().map(|line| line.join("\t") + "\n").collect();
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, format!("{how}\n{lines}")).unwrap();
     }
 }
 

@@ -14,6 +14,7 @@ mod load;
 mod oracle;
 mod process;
 mod proxy;
+mod scratch;
 mod service;
 
 use std::{net::TcpListener, path::Path, process::ExitCode, thread, time::Duration};
@@ -86,11 +87,11 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let (flags, parts): (Vec<_>, Vec<_>) = words.iter().partition(|word| word.starts_with('-'));
-    let extent = match flags.iter().map(|flag| flag.as_str()).collect::<Vec<_>>()[..] {
-        [] => FULL,
-        ["--quick"] => QUICK,
-        _ => return usage(),
-    };
+    let has = |name: &str| flags.iter().any(|flag| *flag == name);
+    if !flags.iter().all(|flag| ["--keep", "--quick"].contains(&flag.as_str())) {
+        return usage();
+    }
+    let extent = if has("--quick") { QUICK } else { FULL };
     if !parts.iter().all(|part| PARTS.contains(&part.as_str())) {
         return usage();
     }
@@ -98,7 +99,8 @@ fn main() -> ExitCode {
     process::raise_limits();
     let scratch = Scratch::new();
     let mut figures = Figures::default();
-    println!("{}", environment());
+    let environment = environment();
+    println!("{environment}");
     if wants("cost") {
         cost::measure(&scratch, &extent, &mut figures);
     }
@@ -118,6 +120,12 @@ fn main() -> ExitCode {
         oracle::measure(&scratch, &extent, &mut figures);
     }
     figures.tell();
+    if has("--keep") {
+        let (quick, rounds) = (if has("--quick") { "a quick run, " } else { "" }, extent.rounds);
+        let how = format!("Found in {quick}{rounds} rounds, {environment}");
+        figures
+            .keep(&Path::new(env!("CARGO_MANIFEST_DIR")).join("target/figures/server.tsv"), &how);
+    }
     if figures.held() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
@@ -133,7 +141,7 @@ fn play(words: &[String]) {
 }
 
 fn usage() -> ExitCode {
-    eprintln!("usage: cargo bench --bench server -- [--quick] [{}]...", PARTS.join("|"));
+    eprintln!("usage: cargo bench --bench server -- [--keep] [--quick] [{}]...", PARTS.join("|"));
     ExitCode::from(2)
 }
 

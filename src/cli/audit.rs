@@ -14,7 +14,6 @@ use crate::{
     time::Moment,
 };
 
-/// Tell who did what, oldest first
 #[derive(clap::Args)]
 #[command(before_help = EXAMPLES)]
 pub(super) struct Args {

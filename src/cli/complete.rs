@@ -52,12 +52,16 @@ pub(super) enum Offer {
 impl ArgExt for Offer {}
 
 /// Answers a shell that asks; none if nobody does.
-pub(super) fn answer(args: &[OsString], command: Command, world: &mut World<'_>) -> Option<Exit> {
+pub(super) fn answer(
+    args: &[OsString],
+    command: fn() -> Command,
+    world: &mut World<'_>,
+) -> Option<Exit> {
     let [_, name, asked @ ..] = args else { return None };
     if name != "__complete" {
         return None;
     }
-    let text = Asked::parse(asked).and_then(|asked| asked.answer(command, world));
+    let text = Asked::parse(asked).and_then(|asked| asked.answer(command(), world));
     // A shell that has closed the pipe does not want to know any more.
     let _ = world.answer(&text.unwrap_or_default());
     Some(Exit::Done)
@@ -90,7 +94,7 @@ impl Asked {
         Some(Self { shell, before, word })
     }
 
-    fn answer(self, command: Command, world: &World<'_>) -> Option<String> {
+    fn answer(self, mut command: Command, world: &World<'_>) -> Option<String> {
         let Self { shell, before, word } = self;
         // Other shells know by themselves that a file follows.
         if shell == Shell::Bash && before.last().is_some_and(|last| last.ends_with(['<', '>'])) {
@@ -106,6 +110,8 @@ impl Asked {
         words.push(if word.text == "-" { "--".to_owned() } else { word.text.clone() });
         let at = words.len() - 1;
         let words = words.into_iter().map(OsString::from).collect();
+        // Only then have all commands their flags.
+        command.build();
         let mut offered = engine::complete(&mut asking(command, &memory), words, at, None).ok()?;
         let is_flag =
             |offer: &CompletionCandidate| offer.get_value().as_encoded_bytes().starts_with(b"-");

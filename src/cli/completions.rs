@@ -5,7 +5,6 @@ use serde::Serialize;
 use super::console::Console;
 use crate::error::{Error, Exit};
 
-/// Print a script that completes command lines, for a shell to read
 #[derive(clap::Args)]
 #[command(before_help = EXAMPLES, after_help = NOTE)]
 pub(super) struct Args {

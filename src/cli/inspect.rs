@@ -14,7 +14,6 @@ use crate::{
     verify::Refusal,
 };
 
-/// Tell what a key claims, without believing it
 #[derive(clap::Args)]
 #[command(before_help = EXAMPLES)]
 pub(super) struct Args {

@@ -22,7 +22,6 @@ use crate::{
     time::{Lifetime, Moment, Told, UnixTime},
 };
 
-/// Issue a key, and print it
 #[derive(clap::Args)]
 #[command(before_help = EXAMPLES)]
 pub(super) struct Args {

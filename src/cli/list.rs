@@ -19,7 +19,6 @@ use crate::{
     time::{NotATime, Span, UnixTime},
 };
 
-/// List keys: those that may still work, newest first
 #[derive(clap::Args)]
 #[command(before_help = EXAMPLES)]
 pub(super) struct Args {

@@ -9,6 +9,7 @@ mod format;
 mod inspect;
 mod keygen;
 mod list;
+mod named;
 mod quoting;
 mod revoke;
 mod row;
@@ -25,8 +26,12 @@ use std::{ffi::OsString, path::PathBuf};
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueHint, error::ErrorKind};
 
-use crate::{error::Exit, world::World};
+use crate::{
+    error::{Error, Exit},
+    world::World,
+};
 use console::{Colour, Console, Manner};
+use named::Named;
 
 /// Hand out API keys, verify them anywhere, and cut off any of them at once
 #[derive(Parser)]
@@ -64,25 +69,36 @@ struct Global {
 enum Command {
     /// Issue keys, look after them, and enforce them
     #[command(subcommand, before_help = SERVER_EXAMPLES)]
-    Server(Server),
-    Verify(verify::Args),
-    Inspect(inspect::Args),
-    Completions(completions::Args),
+    Server(Named<Server>),
+    /// Tell whether a key holds
+    Verify(Named<verify::Args>),
+    /// Tell what a key claims, without believing it
+    Inspect(Named<inspect::Args>),
+    /// Print a script that completes command lines, for a shell to read
+    Completions(Named<completions::Args>),
 }
 
 #[derive(Subcommand)]
 enum Server {
-    Start(start::Args),
-    Stop(stop::Args),
-    Keygen(keygen::Args),
-    List(list::Args),
-    Show(show::Args),
-    Revoke(revoke::Args),
-    Status(status::Args),
+    /// Enforce keys: answer front ends that ask whether a request may pass, or pass it on itself
+    Start(Named<start::Args>),
+    /// Stop the server that runs
+    Stop(Named<stop::Args>),
+    /// Issue a key, and print it
+    Keygen(Named<keygen::Args>),
+    /// List keys: those that may still work, newest first
+    List(Named<list::Args>),
+    /// Tell everything about one key
+    Show(Named<show::Args>),
+    /// Cut off keys: these, or every key of a kind
+    Revoke(Named<revoke::Args>),
+    /// Tell how things stand
+    Status(Named<status::Args>),
     /// Look after the server key
     #[command(subcommand, before_help = server_key::EXAMPLES)]
-    Key(server_key::Command),
-    Audit(audit::Args),
+    Key(Named<server_key::Command>),
+    /// Tell who did what, oldest first
+    Audit(Named<audit::Args>),
 }
 
 /// Every command with its flags, for whoever writes the manual.
@@ -93,7 +109,7 @@ pub fn command() -> clap::Command {
 /// Runs one command; the answer is what the process ends with.
 pub fn run(args: impl IntoIterator<Item = OsString>, world: &mut World<'_>) -> Exit {
     let args: Vec<OsString> = args.into_iter().collect();
-    if let Some(exit) = complete::answer(&args, Cli::command(), world) {
+    if let Some(exit) = complete::answer(&args, command, world) {
         return exit;
     }
     let parsed = Cli::command()
@@ -107,20 +123,26 @@ pub fn run(args: impl IntoIterator<Item = OsString>, world: &mut World<'_>) -> E
         Manner { json: cli.global.json, quiet: cli.global.quiet, colour: cli.global.color };
     let mut console = Console::new(world, manner, cli.global.home);
     let done = match cli.command {
-        Command::Server(Server::Start(start)) => start::run(start, &args, &mut console),
-        Command::Server(Server::Stop(args)) => stop::run(args, &mut console),
-        Command::Server(Server::Keygen(args)) => keygen::run(args, &mut console),
-        Command::Server(Server::List(args)) => list::run(args, &mut console),
-        Command::Server(Server::Show(args)) => show::run(args, &mut console),
-        Command::Server(Server::Revoke(args)) => revoke::run(args, &mut console),
-        Command::Server(Server::Status(args)) => status::run(args, &mut console),
-        Command::Server(Server::Key(command)) => server_key::run(command, &mut console),
-        Command::Server(Server::Audit(args)) => audit::run(args, &mut console),
-        Command::Verify(args) => verify::run(args, &mut console),
-        Command::Inspect(args) => inspect::run(args, &mut console),
-        Command::Completions(args) => completions::run(args, &mut console),
+        Command::Server(Named(command)) => serve(command, &args, &mut console),
+        Command::Verify(Named(args)) => verify::run(args, &mut console),
+        Command::Inspect(Named(args)) => inspect::run(args, &mut console),
+        Command::Completions(Named(args)) => completions::run(args, &mut console),
     };
     done.unwrap_or_else(|error| console.fail(&error))
+}
+
+fn serve(command: Server, args: &[OsString], console: &mut Console<'_, '_>) -> Result<Exit, Error> {
+    match command {
+        Server::Start(Named(start)) => start::run(start, args, console),
+        Server::Stop(Named(args)) => stop::run(args, console),
+        Server::Keygen(Named(args)) => keygen::run(args, console),
+        Server::List(Named(args)) => list::run(args, console),
+        Server::Show(Named(args)) => show::run(args, console),
+        Server::Revoke(Named(args)) => revoke::run(args, console),
+        Server::Status(Named(args)) => status::run(args, console),
+        Server::Key(Named(command)) => server_key::run(command, console),
+        Server::Audit(Named(args)) => audit::run(args, console),
+    }
 }
 
 /// Help and version are answers; everything else is a mistake in the command line.
@@ -128,7 +150,11 @@ fn parse_failed(error: clap::Error, args: &[OsString], world: &mut World<'_>) ->
     let mut console = Console::new(world, Manner::guess(args), None);
     let told = match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => console.help(&error),
-        _ => Err(usage::explain(&error, &usage::command_in(args, &Cli::command()))),
+        _ => {
+            let mut command = command();
+            command.build();
+            Err(usage::explain(&error, &usage::command_in(args, &command)))
+        }
     };
     told.map_or_else(|error| console.fail(&error), |()| Exit::Done)
 }

@@ -16,7 +16,6 @@ use crate::{
     time::{Told, UnixTime},
 };
 
-/// Tell everything about one key
 #[derive(clap::Args)]
 #[command(before_help = EXAMPLES)]
 pub(super) struct Args {

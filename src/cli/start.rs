@@ -23,7 +23,6 @@ use crate::{
     world::{self, Detached},
 };
 
-/// Enforce keys: answer front ends that ask whether a request may pass, or pass it on itself
 #[derive(clap::Args)]
 #[command(before_help = EXAMPLES, after_help = NOTE)]
 pub(super) struct Args {

@@ -21,7 +21,6 @@ use crate::{
     verify::SKEW,
 };
 
-/// Tell how things stand
 #[derive(clap::Args)]
 #[command(before_help = EXAMPLES)]
 pub(super) struct Args {

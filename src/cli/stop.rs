@@ -8,7 +8,6 @@ use crate::{
     server,
 };
 
-/// Stop the server that runs
 #[derive(clap::Args)]
 #[command(before_help = EXAMPLES)]
 pub(super) struct Args {}

@@ -25,7 +25,6 @@ use crate::{
     verify::{Refusal, Step, Verifier},
 };
 
-/// Tell whether a key holds
 #[derive(clap::Args)]
 #[command(before_help = EXAMPLES)]
 pub(super) struct Args {

@@ -21,7 +21,6 @@ use crate::{
     verify::Verifier,
 };
 
-/// Cut off keys: these, or every key of a kind
 #[derive(clap::Args)]
 #[command(before_help = EXAMPLES, after_help = NOTE)]
 pub(super) struct Args {

@@ -1,5 +1,7 @@
 //! The key ring: every server key ever used here, and whether its signatures count.
 
+use std::cmp::Reverse;
+
 use crate::{
     signing::{Kid, PublicKey},
     time::UnixTime,
@@ -62,14 +64,17 @@ impl KeyRing {
         Self(keys.into_iter().map(published).collect())
     }
 
-    /// The same ring, for whoever verifies much with it; what was prepared of `like` is taken over.
-    pub fn prepared(self, like: &KeyRing) -> Self {
-        let prepared = |key: RingKey| {
+    /// The same ring, for whoever verifies much with it: its keys are prepared, the two that count
+    /// for longest, so that old ones take no memory. What `like` has of them is taken over.
+    pub fn prepared(mut self, like: &KeyRing) -> Self {
+        let mut counting: Vec<_> =
+            self.0.iter_mut().filter_map(|key| Some((key.standing.end()?, key))).collect();
+        counting.sort_by_key(|(end, _)| Reverse(*end));
+        for (_, key) in counting.into_iter().take(PREPARED) {
             let known = like.find(key.public.kid()).filter(|known| known.public == key.public);
-            let public = known.map_or(&key.public, |known| &known.public).prepared();
-            RingKey { public, standing: key.standing }
-        };
-        Self(self.0.into_iter().map(prepared).collect())
+            key.public = known.map_or(&key.public, |known| &known.public).prepared();
+        }
+        self
     }
 
     /// The key that signs, and since when.
@@ -120,7 +125,19 @@ impl Standing {
             Standing::Published | Standing::Signing { .. } => true,
         }
     }
+
+    /// When signatures of such a key cease to count, as far as that is known; none for a dead one.
+    fn end(self) -> Option<UnixTime> {
+        match self {
+            Standing::Dead { .. } => None,
+            Standing::Retired { until, .. } => Some(until),
+            Standing::Published | Standing::Signing { .. } => Some(UnixTime::MAX),
+        }
+    }
 }
+
+/// As many keys of a ring are prepared: the one that signs, and the one before it.
+const PREPARED: usize = 2;
 
 /// Keys that make no ring.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -132,4 +149,48 @@ pub enum NotARing {
     },
     /// Two keys that sign.
     TwoSign,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::signing::ServerKey;
+
+    fn ring(standings: impl IntoIterator<Item = Standing>) -> KeyRing {
+        let key = |(seed, standing)| {
+            let public = ServerKey::from_seed(&[seed; 32]).public().clone();
+            RingKey { public, standing }
+        };
+        KeyRing::new((0..).zip(standings).map(key).collect()).unwrap()
+    }
+
+    /// Which keys are prepared.
+    fn check(ring: &KeyRing, expected: &[usize]) {
+        let prepared = ring.0.iter().enumerate().filter(|(_, key)| key.public.is_prepared());
+        assert_eq!(prepared.map(|(index, _)| index).collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn the_two_that_count_for_longest_are_prepared() {
+        let at = |secs| UnixTime::from_secs(secs).unwrap();
+        let dead = Standing::Dead { at: at(1) };
+        let retired = |until| Standing::Retired { at: at(1), until: at(until) };
+        let signing = Standing::Signing { since: at(1) };
+        let none = KeyRing::default();
+        check(&ring([dead, signing]), &[]);
+        check(&ring([dead, signing]).prepared(&none), &[1]);
+        check(&ring([retired(5), retired(9), dead, signing]).prepared(&none), &[1, 3]);
+        check(&ring([Standing::Published; 3]).prepared(&none), &[0, 1]);
+    }
+
+    #[test]
+    fn what_was_prepared_is_taken_over_for_the_same_key_only() {
+        let like = ring([Standing::Published; 2]).prepared(&KeyRing::default());
+        let other = ServerKey::from_seed(&[9; 32]).public().clone();
+        let keys = [other, ring([Standing::Published; 2]).0[1].public.clone()];
+        let next = KeyRing::published(keys).prepared(&like);
+        check(&next, &[0, 1]);
+        assert!(!next.0[0].public.shares(&like.0[0].public));
+        assert!(next.0[1].public.shares(&like.0[1].public));
+    }
 }

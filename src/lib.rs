@@ -26,6 +26,7 @@
 //! Some words are said in one room only:
 //!
 //! ```text
+//! curve25519_dalek  signing
 //! ed25519_dalek     signing
 //! rusqlite          store
 //! PRAGMA            store

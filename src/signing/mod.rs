@@ -1,15 +1,22 @@
 //! Server keys, and the one rule by which signatures count. The only room that names
-//! `ed25519_dalek`.
+//! `ed25519_dalek` and `curve25519_dalek`.
+//!
+//! Whoever verifies often prepares the public key: then a signature costs a third. The verdict is
+//! the same; see `equation`.
 
+mod comb;
+mod equation;
 mod jwk;
 mod pem;
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, sync::Arc};
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use ed25519_dalek::{Signer, SigningKey, VerifyingKey};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
+
+use equation::Equation;
 
 pub use jwk::NotAJwk;
 pub use pem::NotAPem;
@@ -58,10 +65,11 @@ impl fmt::Debug for ServerKey {
 }
 
 /// The public half of a server key: canonical, and not of small order.
-#[derive(Clone, Eq, PartialEq)]
+#[derive(Clone)]
 pub struct PublicKey {
     point: VerifyingKey,
     kid: Kid,
+    equation: Option<Arc<Equation>>,
 }
 
 impl PublicKey {
@@ -79,7 +87,7 @@ impl PublicKey {
             return Err(WeakKey);
         }
         let kid = Kid::of(&thumbprint(point.as_bytes()));
-        Ok(Self { point, kid })
+        Ok(Self { point, kid, equation: None })
     }
 
     /// The point, compressed (RFC 8032 section 5.1.2).
@@ -97,9 +105,25 @@ impl PublicKey {
         thumbprint(self.as_bytes())
     }
 
-    /// The same key, for whoever verifies much with it.
+    /// The same key, which from then on verifies in a third of the time, as do its clones. It takes
+    /// some milliseconds and 3.6 MiB, the first time in a process twice that.
     pub fn prepared(&self) -> Self {
-        self.clone()
+        let equation = self.equation.clone();
+        let equation = equation.unwrap_or_else(|| Arc::new(Equation::new(&self.point)));
+        Self { equation: Some(equation), ..self.clone() }
+    }
+
+    /// Whether it is prepared.
+    #[cfg(test)]
+    pub(crate) fn is_prepared(&self) -> bool {
+        self.equation.is_some()
+    }
+
+    /// Whether both are prepared, and by the same multiples.
+    #[cfg(test)]
+    pub(crate) fn shares(&self, other: &Self) -> bool {
+        let equations = self.equation.as_ref().zip(other.equation.as_ref());
+        equations.is_some_and(|(ours, theirs)| Arc::ptr_eq(ours, theirs))
     }
 
     /// Whether this signature holds over these bytes.
@@ -107,15 +131,31 @@ impl PublicKey {
     /// Strict, so that one key has one spelling and one meaning: S below the group order, R
     /// compared as bytes, points of small order refused, one equation for one signature.
     pub fn verify(&self, message: &[u8], signature: &[u8; 64]) -> Result<(), BadSignature> {
-        self.point.verify_strict(message, &signature.into()).map_err(|_| BadSignature)
+        let holds = match &self.equation {
+            Some(equation) => equation.holds(&Signed { message, signature }),
+            None => self.point.verify_strict(message, &signature.into()).is_ok(),
+        };
+        if holds { Ok(()) } else { Err(BadSignature) }
     }
 
-    /// Whether each of these signatures holds: what [`verify`](Self::verify) would say of it alone.
+    /// Whether each of these signatures holds: what [`verify`](Self::verify) says of it alone, and
+    /// sooner if the key is prepared.
     pub fn verify_all(&self, signed: &[Signed<'_>]) -> Vec<bool> {
-        let holds = |signed: &Signed<'_>| self.verify(signed.message, signed.signature).is_ok();
-        signed.iter().map(holds).collect()
+        let alone = |signed: &Signed<'_>| self.verify(signed.message, signed.signature).is_ok();
+        match &self.equation {
+            Some(equation) => equation.hold(signed),
+            None => signed.iter().map(alone).collect(),
+        }
     }
 }
+
+impl PartialEq for PublicKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.point == other.point
+    }
+}
+
+impl Eq for PublicKey {}
 
 impl fmt::Debug for PublicKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

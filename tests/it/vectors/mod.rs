@@ -2,6 +2,7 @@
 
 mod jwk;
 mod pem;
+mod prepared;
 mod signatures;
 
 use std::fs;

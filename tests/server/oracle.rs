@@ -224,7 +224,8 @@ impl Target {
             _ => {
                 let endless = ("3 exp", String::new());
                 let all = ("5 namespace", r#","namespace":"*""#.to_owned());
-                (Some("policy"), self.but(dice, &[[endless, all][dice.below(2)].clone()]))
+                let broken = [endless, all][dice.below(2)].clone();
+                (Some("policy"), self.but(dice, &[broken]))
             }
         }
     }

@@ -1,8 +1,8 @@
 //! Server keys, and the one rule by which signatures count. The only room that names
 //! `ed25519_dalek` and `curve25519_dalek`.
 //!
-//! Whoever verifies often prepares the public key: then a signature costs a third. The verdict is
-//! the same; see `equation`.
+//! Whoever verifies often prepares the public key: then a signature costs half of it, and less among
+//! many. The verdict is the same; see `equation`.
 
 mod comb;
 mod equation;
@@ -105,8 +105,8 @@ impl PublicKey {
         thumbprint(self.as_bytes())
     }
 
-    /// The same key, which from then on verifies in a third of the time, as do its clones. It takes
-    /// some milliseconds and 3.6 MiB, the first time in a process twice that.
+    /// The same key, which from then on verifies in half of the time, as do its clones. It takes some
+    /// milliseconds and 3.6 MiB, the first time in a process twice that.
     pub fn prepared(&self) -> Self {
         let equation = self.equation.clone();
         let equation = equation.unwrap_or_else(|| Arc::new(Equation::new(&self.point)));

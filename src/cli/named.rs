@@ -23,11 +23,11 @@ impl<T: FromArgMatches> FromArgMatches for Named<T> {
 
 impl<T: Args> Args for Named<T> {
     fn augment_args(command: Command) -> Command {
-        command.defer(T::augment_args)
+        command.defer(|command| keeps_about(command, T::augment_args))
     }
 
     fn augment_args_for_update(command: Command) -> Command {
-        command.defer(T::augment_args_for_update)
+        command.defer(|command| keeps_about(command, T::augment_args_for_update))
     }
 }
 
@@ -42,5 +42,16 @@ impl<T: Subcommand> Subcommand for Named<T> {
 
     fn has_subcommand(name: &str) -> bool {
         T::has_subcommand(name)
+    }
+}
+
+/// Adds flags, and takes nothing that was written for readers of their type for what is told of the
+/// command.
+fn keeps_about(command: Command, augment: impl FnOnce(Command) -> Command) -> Command {
+    let about = command.get_about().cloned();
+    let command = augment(command);
+    match about {
+        Some(about) => command.about(about),
+        None => command,
     }
 }

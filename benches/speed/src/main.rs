@@ -112,7 +112,8 @@ fn main() -> ExitCode {
         figures.tell();
     }
     if flags.iter().any(|flag| *flag == "--write-docs") || parts.iter().any(|part| *part == DOCS) {
-        page::write(&kept, &root.join("docs/speed.md"), &PARTS);
+        let causes = root.join("benches/speed/causes.md");
+        page::write(&kept, &causes, &root.join("docs/speed.md"), &PARTS);
     }
     // In CI everything is there, or CI is wrong.
     let fails = skipped.0 > 0 && env::var_os("CI").is_some();

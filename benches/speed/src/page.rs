@@ -4,8 +4,8 @@ use std::{fmt::Write, fs, path::Path, process::Command};
 
 use crate::program::find;
 
-/// Writes the page from what was kept of each part.
-pub fn write(kept: &Path, page: &Path, parts: &[(&str, &str)]) {
+/// Writes the page from what was kept of each part, and from what people say of it.
+pub fn write(kept: &Path, causes: &Path, page: &Path, parts: &[(&str, &str)]) {
     let parts: Vec<_> =
         parts.iter().filter_map(|(name, about)| Part::read(kept, name, about)).collect();
     let mut text = HEAD.to_owned();
@@ -17,7 +17,7 @@ pub fn write(kept: &Path, page: &Path, parts: &[(&str, &str)]) {
         let _ = writeln!(text, "| {what} | {wanted} | {found}{more} | {held} |");
     }
     text += "\n";
-    text += include_str!("../causes.md");
+    text += &fs::read_to_string(causes).unwrap();
     let _ = write!(text, "\n## On what\n\n{}\n\n## Everything that was measured\n", machine());
     for Part { about, how, lines } in &parts {
         let _ =

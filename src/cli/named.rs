@@ -33,11 +33,11 @@ impl<T: Args> Args for Named<T> {
 
 impl<T: Subcommand> Subcommand for Named<T> {
     fn augment_subcommands(command: Command) -> Command {
-        command.defer(T::augment_subcommands)
+        command.defer(|command| keeps_about(command, T::augment_subcommands))
     }
 
     fn augment_subcommands_for_update(command: Command) -> Command {
-        command.defer(T::augment_subcommands_for_update)
+        command.defer(|command| keeps_about(command, T::augment_subcommands_for_update))
     }
 
     fn has_subcommand(name: &str) -> bool {
@@ -45,8 +45,8 @@ impl<T: Subcommand> Subcommand for Named<T> {
     }
 }
 
-/// Adds flags, and takes nothing that was written for readers of their type for what is told of the
-/// command.
+/// Adds flags or commands, and does not take what was written for readers of their type for what is
+/// told of the command.
 fn keeps_about(command: Command, augment: impl FnOnce(Command) -> Command) -> Command {
     let about = command.get_about().cloned();
     let command = augment(command);

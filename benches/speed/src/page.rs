@@ -10,11 +10,14 @@ pub fn write(kept: &Path, causes: &Path, page: &Path, parts: &[(&str, &str)]) {
         parts.iter().filter_map(|(name, about)| Part::read(kept, name, about)).collect();
     let mut text = HEAD.to_owned();
     text += "| what | reach | found | |\n| --- | --- | --- | --- |\n";
-    for line in parts.iter().flat_map(|part| &part.lines).filter(|line| line.held().is_some()) {
-        let held = if line.held() == Some(true) { "held" } else { "**missed**" };
-        let Line { what, wanted, found, more } = line;
-        let more = if more.is_empty() { String::new() } else { format!(" ({more})") };
-        let _ = writeln!(text, "| {what} | {wanted} | {found}{more} | {held} |");
+    for part in &parts {
+        let quick = if part.how.contains("a quick run") { ", in a quick run" } else { "" };
+        for line in part.lines.iter().filter(|line| line.held().is_some()) {
+            let held = if line.held() == Some(true) { "held" } else { "**missed**" };
+            let Line { what, wanted, found, more } = line;
+            let more = if more.is_empty() { String::new() } else { format!(" ({more})") };
+            let _ = writeln!(text, "| {what} | {wanted} | {found}{more} | {held}{quick} |");
+        }
     }
     text += "\n";
     text += &fs::read_to_string(causes).unwrap();

@@ -20,7 +20,7 @@
 //! keyring revocations policy      which server keys count; what was cut off; what is asked for
 //! key                             what a key says and how it is written
 //! namespace scope signing time label variable    words
-//! json                            one spelling
+//! json                            one way to write it
 //! ```
 //!
 //! Some words are said in one room only:
@@ -49,6 +49,8 @@
 //! chrono::          time
 //! base64::          key rpc signing
 //! rustix            files world
+//! smol_str          key namespace scope
+//! smallvec          namespace scope
 //! ```
 //!
 //! # The way of a key

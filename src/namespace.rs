@@ -2,11 +2,13 @@
 
 use std::{fmt, str::FromStr};
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+use serde::{Serialize, Serializer};
+use smallvec::{SmallVec, smallvec};
+use smol_str::SmolStr;
 
 /// The name of one namespace: `[A-Za-z0-9][A-Za-z0-9_-]{0,62}`, compared byte for byte.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub struct Namespace(String);
+pub struct Namespace(SmolStr);
 
 impl FromStr for Namespace {
     type Err = NotANamespace;
@@ -18,12 +20,11 @@ impl FromStr for Namespace {
         if text.len() > 63 {
             return Err(NotANamespace::TooLong);
         }
-        let inner = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-        match text.chars().find(|c| !inner(*c)) {
-            Some(_) => Err(NotANamespace::Character),
-            None if text.starts_with(['_', '-']) => Err(NotANamespace::Start),
-            None => Ok(Self(text.to_owned())),
+        let inner = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+        if !text.bytes().all(inner) {
+            return Err(NotANamespace::Character);
         }
+        if text.starts_with(['_', '-']) { Err(NotANamespace::Start) } else { Ok(Self(text.into())) }
     }
 }
 
@@ -41,8 +42,11 @@ pub enum Namespaces {
     /// Every namespace; written `*`.
     All,
     /// These only: 1 to 32, sorted, each once.
-    Named(Vec<Namespace>),
+    Named(Names),
 }
+
+/// Names of namespaces; most keys have one, which lies in it without an allocation.
+pub type Names = SmallVec<[Namespace; 1]>;
 
 impl Namespaces {
     /// The most namespaces that one key can name.
@@ -52,13 +56,13 @@ impl Namespaces {
     pub fn word(text: &str) -> Result<Self, NotANamespace> {
         match text {
             "*" => Ok(Self::All),
-            name => Ok(Self::Named(vec![name.parse()?])),
+            name => Ok(Self::Named(smallvec![name.parse()?])),
         }
     }
 
     /// All of these together; every namespace when there is none to name.
     pub fn union(parts: Vec<Self>) -> Result<Self, NotANamespace> {
-        let mut names = Vec::new();
+        let mut names = Names::new();
         let count = parts.len();
         for part in parts {
             match part {
@@ -97,7 +101,7 @@ impl Namespaces {
     pub fn words(&self) -> Vec<String> {
         match self {
             Self::All => vec!["*".to_owned()],
-            Self::Named(names) => names.iter().map(|name| name.0.clone()).collect(),
+            Self::Named(names) => names.iter().map(ToString::to_string).collect(),
         }
     }
 }
@@ -121,25 +125,9 @@ impl FromStr for Namespaces {
 impl Serialize for Namespaces {
     fn serialize<S: Serializer>(&self, writer: S) -> Result<S::Ok, S::Error> {
         match self {
-            Self::Named(names) if names.len() > 1 => names.serialize(writer),
+            Self::Named(names) if names.len() > 1 => names.as_slice().serialize(writer),
             Self::All | Self::Named(_) => writer.collect_str(self),
         }
-    }
-}
-
-impl<'de> Deserialize<'de> for Namespaces {
-    fn deserialize<D: Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Claim {
-            One(String),
-            Several(Vec<Namespace>),
-        }
-        match Claim::deserialize(reader)? {
-            Claim::One(word) => Self::word(&word),
-            Claim::Several(names) => Self::union(vec![Self::Named(names)]),
-        }
-        .map_err(D::Error::custom)
     }
 }
 

@@ -2,13 +2,15 @@
 
 use std::{fmt, str::FromStr};
 
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Serialize, Serializer};
+use smallvec::SmallVec;
+use smol_str::SmolStr;
 
 /// One operation, or with `.*`, `:*` or `/*` at its end all that lie below it, or `*`.
 ///
 /// `[A-Za-z0-9][A-Za-z0-9_-]*([.:/][A-Za-z0-9_-]+)*`, case-sensitive.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub struct ScopeWord(String);
+pub struct ScopeWord(SmolStr);
 
 impl ScopeWord {
     /// Whether leave for this word is leave for `asked`.
@@ -26,25 +28,33 @@ impl FromStr for ScopeWord {
     type Err = NotAScope;
 
     fn from_str(text: &str) -> Result<Self, NotAScope> {
-        const MARKS: [char; 3] = ['.', ':', '/'];
-        let inner = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
         if text.is_empty() {
             return Err(NotAScope::Empty);
         }
         let named = match text.strip_suffix('*') {
-            Some("") => return Ok(Self(text.to_owned())),
-            Some(below) => below.strip_suffix(MARKS).ok_or(NotAScope::Wildcard)?,
+            Some("") => return Ok(Self(text.into())),
+            Some(below) => below.strip_suffix(['.', ':', '/']).ok_or(NotAScope::Wildcard)?,
             None => text,
         };
-        if named.contains('*') {
-            return Err(NotAScope::Wildcard);
+        let (mut star, mut foreign, mut gap) = (false, false, false);
+        // A mark in front or behind has nothing on one side, as two in a row have between them.
+        let mut after_mark = true;
+        for byte in named.bytes() {
+            let mark = matches!(byte, b'.' | b':' | b'/');
+            star |= byte == b'*';
+            foreign |= !(mark || byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
+            gap |= mark && after_mark;
+            after_mark = mark;
         }
-        if !named.chars().all(|c| inner(c) || MARKS.contains(&c)) {
-            return Err(NotAScope::Character);
+        if star {
+            Err(NotAScope::Wildcard)
+        } else if foreign {
+            Err(NotAScope::Character)
+        } else if gap || after_mark || named.starts_with(['_', '-']) {
+            Err(NotAScope::Shape)
+        } else {
+            Ok(Self(text.into()))
         }
-        let whole = named.starts_with(|c: char| c.is_ascii_alphanumeric())
-            && named.split(MARKS).all(|part| !part.is_empty());
-        if whole { Ok(Self(text.to_owned())) } else { Err(NotAScope::Shape) }
     }
 }
 
@@ -61,15 +71,32 @@ pub enum Scope {
     #[default]
     Every,
     /// These only: never empty, sorted, each once.
-    Only(Vec<ScopeWord>),
+    Only(Words),
 }
+
+/// Words of a scope; the few that most keys have lie in it without an allocation.
+pub type Words = SmallVec<[ScopeWord; 3]>;
 
 impl Scope {
     /// These words together; every operation when there is none.
-    pub fn of(mut words: Vec<ScopeWord>) -> Self {
+    pub fn of(words: impl IntoIterator<Item = ScopeWord>) -> Self {
+        let mut words = Words::from_iter(words);
         words.sort();
         words.dedup();
         if words.is_empty() { Self::Every } else { Self::Only(words) }
+    }
+
+    /// The scope whose one spelling a claim is: every word after the one before it.
+    pub fn exact(claim: &str) -> Option<Self> {
+        let mut words = Words::new();
+        for word in claim.split(' ') {
+            let word = word.parse().ok()?;
+            if words.last().is_some_and(|last| *last >= word) {
+                return None;
+            }
+            words.push(word);
+        }
+        Some(Self::Only(words))
     }
 
     /// Whether leave for this is leave for all of `asked`.
@@ -108,19 +135,13 @@ impl FromStr for Scope {
     type Err = NotAScope;
 
     fn from_str(claim: &str) -> Result<Self, NotAScope> {
-        Ok(Self::of(claim.split(' ').map(str::parse).collect::<Result<_, _>>()?))
+        Ok(Self::of(claim.split(' ').map(str::parse).collect::<Result<Words, _>>()?))
     }
 }
 
 impl Serialize for Scope {
     fn serialize<S: Serializer>(&self, writer: S) -> Result<S::Ok, S::Error> {
         self.claim().serialize(writer)
-    }
-}
-
-impl<'de> Deserialize<'de> for Scope {
-    fn deserialize<D: serde::Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
-        String::deserialize(reader)?.parse().map_err(serde::de::Error::custom)
     }
 }
 
@@ -201,5 +222,9 @@ mod tests {
         assert_eq!(Scope::of(vec![]).claim(), None);
         assert!("".parse::<Scope>().is_err());
         assert!("a  b".parse::<Scope>().is_err());
+        assert_eq!(Scope::exact("a b"), "a b".parse().ok());
+        for claim in ["b a", "a a", "", "a  b", " a", "a "] {
+            assert_eq!(Scope::exact(claim), None, "{claim:?}");
+        }
     }
 }

@@ -26,7 +26,7 @@ pub struct Verifier {
 
 impl Verifier {
     /// Steps 2 and 3: a known server key signed it. Only now may its claims be read.
-    pub fn authenticate(&self, key: UnverifiedKey) -> Result<SignedKey, Refusal> {
+    pub fn authenticate(&self, key: UnverifiedKey<'_>) -> Result<SignedKey, Refusal> {
         let kid = key.kid();
         let server_key = self.ring.find(kid).ok_or(Refusal::UnknownServerKey { kid })?;
         key.signed_by(&server_key.public).map_err(|_| Refusal::BadSignature)

@@ -2,13 +2,19 @@
 
 use std::{fmt, str::FromStr};
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use smol_str::SmolStr;
 
 use super::KeyId;
-use crate::{json, namespace::Namespaces, scope::Scope, time::UnixTime};
+use crate::{
+    json,
+    namespace::{Names, Namespaces},
+    scope::Scope,
+    time::UnixTime,
+};
 
 /// The claims of a key, in the order in which they are written (RFC 7519 section 4).
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct Claims {
     /// Key id.
     pub jti: KeyId,
@@ -23,7 +29,7 @@ pub struct Claims {
     /// What the key opens.
     pub namespace: Namespaces,
     /// What the key allows.
-    #[serde(default, skip_serializing_if = "Scope::is_every")]
+    #[serde(skip_serializing_if = "Scope::is_every")]
     pub scope: Scope,
     /// Who the key belongs to.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -37,9 +43,24 @@ pub struct Claims {
 }
 
 impl Claims {
-    /// Reads claims whose one spelling these bytes are.
+    /// Reads claims whose one spelling these bytes are: what serde would write of them again.
+    ///
+    /// Nothing is skipped and nothing unescaped, so whatever else means the same (blanks, escapes,
+    /// other orders, unknown or doubled members, other numerals) is not read.
     pub(super) fn read(bytes: &[u8]) -> Option<Self> {
-        json::exact(bytes).filter(Self::in_order)
+        let mut rest = Cursor(str::from_utf8(bytes).ok()?);
+        let claims = Self {
+            jti: rest.take("{\"jti\":").and_then(|()| rest.word())?,
+            iat: rest.take(",\"iat\":").and_then(|()| rest.time())?,
+            exp: rest.member(",\"exp\":", Cursor::time)?,
+            nbf: rest.member(",\"nbf\":", Cursor::time)?,
+            namespace: rest.take(",\"namespace\":").and_then(|()| rest.namespaces())?,
+            scope: rest.member(",\"scope\":", Cursor::scope)?.unwrap_or_default(),
+            sub: rest.member(",\"sub\":", Cursor::word)?,
+            iss: rest.member(",\"iss\":", Cursor::word)?,
+            aud: rest.member(",\"aud\":", Cursor::word)?,
+        };
+        (rest.0 == "}" && claims.in_order()).then_some(claims)
     }
 
     /// Whether the key is issued, and begins, before it ends.
@@ -48,9 +69,76 @@ impl Claims {
     }
 }
 
+/// What is still to be read.
+struct Cursor<'b>(&'b str);
+
+impl<'b> Cursor<'b> {
+    /// Goes past this, which must come next.
+    fn take(&mut self, expected: &str) -> Option<()> {
+        self.0 = self.0.strip_prefix(expected)?;
+        Some(())
+    }
+
+    /// A member that need not be there; the outer none is that it cannot be read.
+    fn member<T>(
+        &mut self,
+        name: &str,
+        value: impl FnOnce(&mut Self) -> Option<T>,
+    ) -> Option<Option<T>> {
+        match self.take(name) {
+            Some(()) => value(self).map(Some),
+            None => Some(None),
+        }
+    }
+
+    /// A string. Escapes are left as they are, and no word has a `\\` in it.
+    fn string(&mut self) -> Option<&'b str> {
+        let (text, rest) = self.0.strip_prefix('"')?.split_once('"')?;
+        self.0 = rest;
+        Some(text)
+    }
+
+    fn word<T: FromStr>(&mut self) -> Option<T> {
+        self.string()?.parse().ok()
+    }
+
+    /// A number of seconds: digits, without zeros in front.
+    fn time(&mut self) -> Option<UnixTime> {
+        let end = self.0.bytes().position(|byte| !byte.is_ascii_digit())?;
+        let (digits, rest) = self.0.split_at(end);
+        self.0 = rest;
+        let plain = digits == "0" || !digits.starts_with('0');
+        digits.parse().ok().filter(|_| plain).and_then(UnixTime::from_secs)
+    }
+
+    fn scope(&mut self) -> Option<Scope> {
+        Scope::exact(self.string()?)
+    }
+
+    /// One word, or several names in an array, every one after the one before it.
+    fn namespaces(&mut self) -> Option<Namespaces> {
+        if self.take("[").is_none() {
+            return Namespaces::word(self.string()?).ok();
+        }
+        let mut names = Names::new();
+        loop {
+            let name = self.word()?;
+            if names.last().is_some_and(|last| *last >= name) {
+                return None;
+            }
+            names.push(name);
+            if self.take(",").is_none() {
+                break;
+            }
+        }
+        self.take("]")?;
+        (2..=Namespaces::MOST).contains(&names.len()).then_some(Namespaces::Named(names))
+    }
+}
+
 /// An owner, an issuer or an audience: `[A-Za-z0-9][A-Za-z0-9@._+:/-]{0,127}`.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
-pub struct Party(String);
+pub struct Party(SmolStr);
 
 impl Party {
     /// The longest, in characters.
@@ -61,17 +149,19 @@ impl FromStr for Party {
     type Err = NotAParty;
 
     fn from_str(text: &str) -> Result<Self, NotAParty> {
-        let inner = |c: char| c.is_ascii_alphanumeric() || "@._+:/-".contains(c);
+        let plain = |byte: u8| byte.is_ascii_alphanumeric();
+        let inner =
+            |byte| plain(byte) || matches!(byte, b'@' | b'.' | b'_' | b'+' | b':' | b'/' | b'-');
         if text.is_empty() {
             return Err(NotAParty::Empty);
         }
         if text.len() > Self::MOST {
             return Err(NotAParty::TooLong);
         }
-        if !text.starts_with(|c: char| c.is_ascii_alphanumeric()) || !text.chars().all(inner) {
+        if !plain(text.as_bytes()[0]) || !text.bytes().all(inner) {
             return Err(NotAParty::Character);
         }
-        Ok(Self(text.to_owned()))
+        Ok(Self(text.into()))
     }
 }
 

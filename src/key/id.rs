@@ -31,15 +31,15 @@ impl KeyId {
 
 impl fmt::Display for KeyId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = [0; Self::LENGTH];
         // Five bytes are eight characters, twice.
-        for half in self.0.chunks_exact(5) {
+        for (half, digits) in self.0.chunks_exact(5).zip(text.chunks_exact_mut(8)) {
             let bits = half.iter().fold(0_u64, |bits, byte| bits << 8 | u64::from(*byte));
-            for shift in (0..8).rev() {
-                let digit = ALPHABET[(bits >> (shift * 5) & 31) as usize];
-                write!(f, "{}", char::from(digit))?;
+            for (digit, shift) in digits.iter_mut().zip((0..40).step_by(5).rev()) {
+                *digit = ALPHABET[(bits >> shift & 31) as usize];
             }
         }
-        Ok(())
+        f.write_str(str::from_utf8(&text).expect("the alphabet is ASCII"))
     }
 }
 
@@ -53,16 +53,15 @@ impl FromStr for KeyId {
     type Err = NotAKeyId;
 
     fn from_str(text: &str) -> Result<Self, NotAKeyId> {
-        if text.len() != Self::LENGTH {
-            return Err(NotAKeyId);
-        }
-        let mut bits = 0_u128;
-        for byte in text.bytes() {
-            let digit = ALPHABET.iter().position(|known| *known == byte).ok_or(NotAKeyId)?;
-            bits = bits << 5 | digit as u128;
+        let text: &[u8; Self::LENGTH] = text.as_bytes().try_into().map_err(|_| NotAKeyId)?;
+        let (mut bits, mut seen) = (0_u128, 0);
+        for value in text.map(|digit| VALUES[usize::from(digit)]) {
+            bits = bits << 5 | u128::from(value);
+            seen |= value;
         }
         let [_, _, _, _, _, _, bits @ ..] = bits.to_be_bytes();
-        Ok(Self(bits))
+        // What is no digit has bits that no digit has.
+        if seen < 32 { Ok(Self(bits)) } else { Err(NotAKeyId) }
     }
 }
 
@@ -74,6 +73,17 @@ pub struct NotAKeyId;
 
 /// Crockford's alphabet: no `i`, `l`, `o` or `u`.
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+
+/// What each of them stands for; 255 for what is none.
+const VALUES: [u8; 256] = {
+    let mut values = [u8::MAX; 256];
+    let mut value = 0;
+    while value < ALPHABET.len() {
+        values[ALPHABET[value] as usize] = value as u8;
+        value += 1;
+    }
+    values
+};
 
 #[cfg(test)]
 mod tests {

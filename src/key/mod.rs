@@ -9,7 +9,6 @@ mod id;
 use std::{fmt, str::FromStr};
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
@@ -101,63 +100,48 @@ impl fmt::Display for Prefix {
     }
 }
 
-/// The JOSE header of every key (RFC 7515 section 4; `typ` as in RFC 8725 section 3.11).
-#[derive(Deserialize, Serialize)]
-struct Header {
-    alg: Algorithm,
-    kid: Kid,
-    typ: Type,
-}
-
-#[derive(Deserialize, Serialize)]
-enum Algorithm {
-    #[serde(rename = "EdDSA")]
-    EdDsa,
-}
-
-#[derive(Deserialize, Serialize)]
-enum Type {
-    #[serde(rename = "msb+jwt")]
-    Key,
-}
-
 /// A well-formed key of which nothing is known yet: its claims may be anybody's invention.
-pub struct UnverifiedKey {
+pub struct UnverifiedKey<'t> {
     kid: Kid,
     claims: Claims,
-    signing_input: Zeroizing<String>,
+    signing_input: &'t str,
     signature: Zeroizing<[u8; 64]>,
 }
 
-impl UnverifiedKey {
+impl<'t> UnverifiedKey<'t> {
     /// Reads a key, which must have its one spelling.
-    pub fn parse(text: &KeyText, prefix: &Prefix) -> Result<Self, Malformed> {
+    pub fn parse(text: &'t KeyText, prefix: &Prefix) -> Result<Self, Malformed> {
         let text = text.expose();
         if text.len() > KeyText::MOST {
             return Err(Malformed::TooLong);
         }
         let jws =
             text.strip_prefix(prefix.as_str()).ok_or_else(|| Malformed::what_is_in_front(text))?;
-        if jws.contains(char::is_whitespace) {
-            return Err(Malformed::Blank);
-        }
+        // A blank is in no key: it is looked for only where something is wrong.
+        Self::read(jws).map_err(|why| match jws.contains(char::is_whitespace) {
+            true => Malformed::Blank,
+            false => why,
+        })
+    }
+
+    fn read(jws: &'t str) -> Result<Self, Malformed> {
         let (signing_input, signature) = jws.rsplit_once('.').ok_or(Malformed::Parts)?;
         let (header, claims) = signing_input.split_once('.').ok_or(Malformed::Parts)?;
         if claims.contains('.') {
             return Err(Malformed::Parts);
         }
-        let header: Header =
-            decode(header).and_then(|bytes| json::exact(&bytes)).ok_or(Malformed::Header)?;
+        let kid = read_header(header).ok_or(Malformed::Header)?;
+        // What a key says is no secret: only its signature is wiped.
+        let mut room = [0; KeyText::MOST / 4 * 3];
+        let claims = decode(claims, &mut room).and_then(Claims::read);
         let mut bytes = Zeroizing::new([0; 64]);
         Ok(Self {
-            kid: header.kid,
-            claims: decode(claims)
-                .and_then(|bytes| Claims::read(&bytes))
-                .ok_or(Malformed::Claims)?,
-            signing_input: Zeroizing::new(signing_input.to_owned()),
-            signature: match BASE64_URL_SAFE_NO_PAD.decode_slice(signature, &mut *bytes) {
-                Ok(64) => bytes,
-                Ok(_) | Err(_) => return Err(Malformed::Signature),
+            kid,
+            claims: claims.ok_or(Malformed::Claims)?,
+            signing_input,
+            signature: match decode(signature, &mut *bytes).map(<[u8]>::len) {
+                Some(64) => bytes,
+                Some(_) | None => return Err(Malformed::Signature),
             },
         })
     }
@@ -179,7 +163,7 @@ impl UnverifiedKey {
     }
 }
 
-impl fmt::Debug for UnverifiedKey {
+impl fmt::Debug for UnverifiedKey<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("UnverifiedKey(…)")
     }
@@ -224,8 +208,7 @@ pub fn seal(
         return Err(Unsealable::EndsBeforeItBegins);
     }
     let kid = server_key.public().kid();
-    let header = Header { alg: Algorithm::EdDsa, kid, typ: Type::Key };
-    let (header, said) = (json::write(&header), json::write(&claims));
+    let (header, said) = (format!("{BEFORE_KID}{kid}{AFTER_KID}"), json::write(&claims));
     // Room for all of it at once: a growing buffer would leave copies behind.
     let length = prefix.as_str().len() + (header.len() + said.len() + 64).div_ceil(3) * 4 + 4;
     let mut text = Zeroizing::new(String::with_capacity(length));
@@ -243,9 +226,18 @@ pub fn seal(
     Ok(SealedKey { text: KeyText(text), sha256, key: SignedKey { kid, claims } })
 }
 
-/// Base64url in its one spelling: no padding, no trailing bits (RFC 4648 section 3.5).
-fn decode(text: &str) -> Option<Vec<u8>> {
-    BASE64_URL_SAFE_NO_PAD.decode(text).ok()
+/// Base64url in its one spelling: no padding, no trailing bits (RFC 4648 section 3.5). It is read into
+/// the front of `room`; none if there is not enough of it.
+fn decode<'r>(text: &str, room: &'r mut [u8]) -> Option<&'r [u8]> {
+    let length = BASE64_URL_SAFE_NO_PAD.decode_slice(text, room).ok()?;
+    Some(&room[..length])
+}
+
+/// Whom a header names, if it is in all else that of every key.
+fn read_header(header: &str) -> Option<Kid> {
+    let mut room = [0; BEFORE_KID.len() + Kid::LENGTH + AFTER_KID.len()];
+    let header = str::from_utf8(decode(header, &mut room)?).ok()?;
+    header.strip_prefix(BEFORE_KID)?.strip_suffix(AFTER_KID)?.parse().ok()
 }
 
 /// Why a text is no well-formed key.
@@ -306,3 +298,8 @@ pub enum Unsealable {
         length: usize,
     },
 }
+
+/// The JOSE header of every key (RFC 7515 section 4; `typ` as in RFC 8725 section 3.11), around the
+/// name of its server key.
+const BEFORE_KID: &str = r#"{"alg":"EdDSA","kid":""#;
+const AFTER_KID: &str = r#"","typ":"msb+jwt"}"#;

@@ -175,7 +175,8 @@ fn thumbprint(public: &[u8; 32]) -> String {
 pub struct Kid([u8; Kid::LENGTH]);
 
 impl Kid {
-    const LENGTH: usize = 11;
+    /// How many characters it has.
+    pub const LENGTH: usize = 11;
 
     fn of(thumbprint: &str) -> Self {
         thumbprint[..Self::LENGTH].parse().expect("a thumbprint is base64url")

@@ -5,13 +5,13 @@ mod span;
 use std::{fmt, str::FromStr};
 
 use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, Timelike, Utc};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 pub use span::{Lifetime, Moment, Span};
 
 /// A moment in whole Unix seconds (NumericDate, RFC 7519 section 2), 1970 to the end of 9999.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
-#[serde(try_from = "i64", into = "i64")]
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(into = "i64")]
 pub struct UnixTime(i64);
 
 impl UnixTime {

@@ -248,7 +248,8 @@ fn keys_of(case: &Case, text: &str) -> Vec<String> {
 /// The id of a key, as `inspect` would tell it, without a process.
 pub fn id_of(key: &str) -> Option<String> {
     use msb::key::{KeyText, Prefix, UnverifiedKey};
-    let key = UnverifiedKey::parse(&KeyText::from(key.to_owned()), &Prefix::default()).ok()?;
+    let text = KeyText::from(key.to_owned());
+    let key = UnverifiedKey::parse(&text, &Prefix::default()).ok()?;
     Some(key.claims_unverified().jti.to_string())
 }
 

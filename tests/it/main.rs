@@ -22,6 +22,7 @@ mod readme;
 mod secrets;
 mod settings;
 mod shells;
+mod spelling;
 mod streams;
 mod trust;
 mod usage;

@@ -97,7 +97,8 @@ impl Mutants {
     /// The verdict on a text, which must be that of the rules as well.
     #[track_caller]
     fn judge(&mut self, text: &str) -> &'static str {
-        let verdict = match parse(text) {
+        let key_text = key_text(text);
+        let verdict = match parse(&key_text) {
             Ok(key) => {
                 assert_eq!(rules::written(&key, text), text, "read, and written otherwise");
                 self.verdict_on(key)
@@ -109,7 +110,7 @@ impl Mutants {
         verdict
     }
 
-    fn verdict_on(&self, key: UnverifiedKey) -> &'static str {
+    fn verdict_on(&self, key: UnverifiedKey<'_>) -> &'static str {
         let judged = self
             .verifier
             .authenticate(key)
@@ -145,8 +146,12 @@ impl Mutants {
     }
 }
 
-fn parse(text: &str) -> Result<UnverifiedKey, Malformed> {
-    UnverifiedKey::parse(&KeyText::new(Zeroizing::new(text.to_owned())), &Prefix::default())
+fn key_text(text: &str) -> KeyText {
+    KeyText::new(Zeroizing::new(text.to_owned()))
+}
+
+fn parse(text: &KeyText) -> Result<UnverifiedKey<'_>, Malformed> {
+    UnverifiedKey::parse(text, &Prefix::default())
 }
 
 fn at(secs: i64) -> UnixTime {

@@ -126,7 +126,7 @@ fn ascending(words: &[&str]) -> bool {
 }
 
 /// The key written again, from what the program read in it; its signature it does not tell.
-pub(super) fn written(key: &UnverifiedKey, text: &str) -> String {
+pub(super) fn written(key: &UnverifiedKey<'_>, text: &str) -> String {
     let header = format!(r#"{{"alg":"EdDSA","kid":"{}","typ":"msb+jwt"}}"#, key.kid());
     let told = key.claims_unverified();
     let mut claims = format!(r#"{{"jti":"{}","iat":{}"#, told.jti, told.iat.secs());

@@ -76,6 +76,7 @@ impl Error {
             Error::NoKeyGiven => Some(
                 "give KEY, `-` for standard input, `--key-file`, or set MSB_API_KEY".to_owned(),
             ),
+            Error::NoLines => Some("give it one key a line".to_owned()),
             Error::NoServerKey { .. } => {
                 Some("run `msb server keygen` to make one, or verify with `--jwks`".to_owned())
             }

@@ -71,6 +71,7 @@ impl fmt::Display for Error {
             }
             Error::NoHome => f.write_str("this user has no home directory"),
             Error::NoKeyGiven => f.write_str("no key was given"),
+            Error::NoLines => f.write_str("standard input has no line"),
             Error::NoServerKey { home } => write!(f, "no server key in {}", Shown(home)),
             Error::NoSuchServerKey { kid } => write!(f, "no server key `{kid}`"),
             Error::NotConfirmed => f.write_str("not confirmed"),

@@ -104,6 +104,8 @@ pub enum Error {
     NoHome,
     /// No key was given to look at.
     NoKeyGiven,
+    /// Many keys were to be looked at, and none came.
+    NoLines,
     /// No server key was ever made here.
     NoServerKey {
         /// Where it would be.
@@ -274,9 +276,10 @@ impl Error {
             | Error::SetAgain { .. }
             | Error::Unclear { .. } => Exit::BadData,
             Error::NoHome | Error::UpstreamIsUs { .. } => Exit::Configuration,
-            Error::DevBeyondLoopback { .. } | Error::NoKeyGiven | Error::Usage { .. } => {
-                Exit::Usage
-            }
+            Error::DevBeyondLoopback { .. }
+            | Error::NoKeyGiven
+            | Error::NoLines
+            | Error::Usage { .. } => Exit::Usage,
             Error::NoServerKey { .. } => Exit::NoServerKey,
             Error::NoSuchServerKey { .. } | Error::NotFound { .. } => Exit::NotFound,
             Error::NotRevoked { .. }

@@ -222,7 +222,12 @@ fn description(page: &str) -> &'static str {
         }
         "msb-verify" => {
             "Takes the key from KEY, or else from --key-file, MSB_API_KEY_FILE or MSB_API_KEY. The \
-             verdict goes to standard output, and is the exit too."
+             verdict goes to standard output, and is the exit too. With --lines each line of standard \
+             input is a key, and is answered, as soon as it is there, with a line of its own: the \
+             verdict, a tab, and the key id, which is - where the signature does not hold. The exit \
+             is the highest of all; without a line it is 2. An empty line, or one that is longer than \
+             any key, is malformed. What is revoked meanwhile is told of every line that comes later; \
+             config.toml is read once, and WHEN of --at counts from the beginning."
         }
         "msb-inspect" => {
             "Prints what a key says of itself, under the heading UNVERIFIED: no signature is looked \

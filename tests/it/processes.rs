@@ -2,10 +2,11 @@
 
 use std::{
     fs,
-    io::Write,
+    io::{BufRead, BufReader, Read, Write},
+    os::fd::AsFd,
     os::unix::{fs::PermissionsExt, process::CommandExt},
     path::Path,
-    process::{Command, Output, Stdio},
+    process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio},
     thread,
 };
 
@@ -120,6 +121,7 @@ fn a_full_device_is_noticed_by_every_command() {
         "server revoke x --dry-run",
         "verify --key-file ../key",
         "verify --key-file ../key --json",
+        "verify --lines < ../key",
         "inspect --key-file ../key",
         "--help",
         "server revoke x",
@@ -151,6 +153,166 @@ fn a_command_without_a_reader_ends_quietly() {
     assert!(text(&output.stderr).contains("the new key is dead"), "{}", text(&output.stderr));
     let listed = text(&run(&home, "server list --state undelivered").stdout);
     assert_eq!(listed.lines().count(), 1);
+}
+
+/// A `verify --lines` that waits for keys.
+struct Verifier {
+    child: Child,
+    keys: Option<ChildStdin>,
+    verdicts: BufReader<ChildStdout>,
+}
+
+impl Verifier {
+    fn start(home: &Path, flags: &[&str]) -> Self {
+        let mut command = msb(home);
+        command.args(["verify", "--lines"]).args(flags);
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let keys = child.stdin.take();
+        let verdicts = BufReader::new(child.stdout.take().unwrap());
+        Self { child, keys, verdicts }
+    }
+
+    fn say(&mut self, text: impl AsRef<[u8]>) {
+        self.keys.as_mut().unwrap().write_all(text.as_ref()).unwrap();
+    }
+
+    /// The verdict on the next line.
+    fn hear(&mut self) -> String {
+        let mut line = String::new();
+        self.verdicts.read_line(&mut line).unwrap();
+        line.split_once('\t').map_or(line.clone(), |(verdict, _)| verdict.to_owned())
+    }
+
+    /// Closes its standard input; the answer is its exit, and what else it said.
+    fn end(mut self) -> (Option<i32>, String) {
+        drop(self.keys.take());
+        let mut rest = String::new();
+        self.verdicts.read_to_string(&mut rest).unwrap();
+        let output = self.child.wait_with_output().unwrap();
+        (output.status.code(), rest + &text(&output.stderr))
+    }
+}
+
+#[test]
+fn a_slow_pipe_is_answered_line_by_line() {
+    let scratch = Scratch::new();
+    let home = scratch.path("home");
+    let key = text(&run(&home, "server keygen -q").stdout);
+    let mut verifier = Verifier::start(&home, &[]);
+    for _ in 0..3 {
+        verifier.say(&key);
+        assert_eq!(verifier.hear(), "valid");
+    }
+    // Half a line has no answer, and holds up no other.
+    verifier.say(format!("{key}msb_{key}{}", &key[..100]));
+    assert_eq!([verifier.hear(), verifier.hear()], ["valid", "malformed"]);
+    verifier.say(&key[100..]);
+    assert_eq!(verifier.hear(), "valid");
+    verifier.say(key.trim_end());
+    assert_eq!(verifier.end(), (Some(10), format!("valid\t{}\n", id(&home))));
+}
+
+fn id(home: &Path) -> String {
+    text(&run(home, "server list --state all").stdout).split('\t').next().unwrap().to_owned()
+}
+
+#[test]
+fn what_is_revoked_between_two_lines_is_never_valid_again() {
+    let scratch = Scratch::new();
+    let home = scratch.path("home");
+    let key = text(&run(&home, "server keygen -q --name one --owner ann").stdout);
+    let mut verifier = Verifier::start(&home, &[]);
+    for (line, then) in [
+        ("server keygen -q --name two", "valid"),
+        ("server key rotate -y", "valid"),
+        ("server revoke two", "valid"),
+        ("server revoke --owner ann -y", "revoked"),
+    ] {
+        // Before and after there are few lines, and then many.
+        for many in [1, 200] {
+            verifier.say(key.repeat(many));
+            assert!((0..many).all(|_| verifier.hear() == "valid"), "before {line}");
+        }
+        assert_eq!(run(&home, line).status.code(), Some(0), "{line}");
+        for many in [200, 1] {
+            verifier.say(key.repeat(many));
+            assert!((0..many).all(|_| verifier.hear() == then), "after {line}");
+        }
+    }
+    let other = text(&run(&home, "server keygen -q").stdout);
+    verifier.say(&other);
+    assert_eq!(verifier.hear(), "valid");
+    assert_eq!(run(&home, "server key reset -y").status.code(), Some(0));
+    verifier.say(&other);
+    assert_eq!(verifier.hear(), "revoked");
+    assert_eq!(verifier.end(), (Some(14), String::new()));
+}
+
+#[test]
+fn nobody_waits_for_a_verifier_that_waits() {
+    let scratch = Scratch::new();
+    let home = scratch.path("home");
+    let key = text(&run(&home, "server keygen -q").stdout);
+    let mut verifier = Verifier::start(&home, &[]);
+    verifier.say(&key);
+    assert_eq!(verifier.hear(), "valid");
+    // It waits for a line, and then for somebody to read.
+    for many in [0, 20_000] {
+        let keys = verifier.keys.as_ref().unwrap().as_fd().try_clone_to_owned().unwrap();
+        let mut keys = fs::File::from(keys);
+        let lines = key.repeat(many);
+        let writer = thread::spawn(move || keys.write_all(lines.as_bytes()));
+        let started = std::time::Instant::now();
+        assert_eq!(run(&home, "server keygen -q").status.code(), Some(0));
+        assert!(started.elapsed() < std::time::Duration::from_secs(5));
+        assert!((0..many).all(|_| verifier.hear() == "valid"));
+        writer.join().unwrap().unwrap();
+    }
+    assert_eq!(verifier.end(), (Some(0), String::new()));
+}
+
+#[test]
+fn verdicts_that_nobody_reads_end_it_quietly() {
+    let scratch = Scratch::new();
+    let home = scratch.path("home");
+    let key = text(&run(&home, "server keygen -q").stdout);
+    let mut verifier = Verifier::start(&home, &[]);
+    let mut keys = verifier.keys.take().unwrap();
+    let writer = thread::spawn(move || while keys.write_all(key.as_bytes()).is_ok() {});
+    assert_eq!(verifier.hear(), "valid");
+    let Verifier { child, verdicts, .. } = verifier;
+    drop(verdicts);
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), text(&output.stderr).as_str()), (Some(74), ""));
+    writer.join().unwrap();
+}
+
+#[test]
+fn lines_are_verified_where_no_thread_can_be_had() {
+    if !root() {
+        return;
+    }
+    let scratch = Scratch::new();
+    fs::set_permissions(&scratch.0, fs::Permissions::from_mode(0o755)).unwrap();
+    let (home, file) = (scratch.path("home"), scratch.path("jwks.json"));
+    let key = text(&run(&home, "server keygen -q").stdout);
+    fs::write(&file, run(&home, "server key show --format jwks").stdout).unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+    fs::write(scratch.path("keys"), key.repeat(1000)).unwrap();
+    let line = format!(
+        "ulimit -u 1; exec '{}' verify --lines --jwks '{}'",
+        env!("CARGO_BIN_EXE_msb"),
+        file.display()
+    );
+    let keys = fs::File::open(scratch.path("keys")).unwrap();
+    let output = Command::new("bash").args(["-c", &line]).stdin(keys).uid(NOBODY).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert_eq!(text(&output.stdout).matches("valid\t").count(), 1000);
 }
 
 #[test]

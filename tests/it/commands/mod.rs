@@ -5,6 +5,7 @@ mod format;
 mod keygen;
 mod last_use;
 mod ledger;
+mod lines;
 mod rules;
 mod server_keys;
 mod standing;

@@ -1,7 +1,10 @@
 //! `msb verify`: tell whether a key holds.
 
+mod lines;
+
 use std::path::{Path, PathBuf};
 
+use lines::Court;
 use serde::Serialize;
 
 use super::{
@@ -13,7 +16,7 @@ use super::{
 use crate::{
     error::{Error, Exit, verdict_exit},
     files,
-    key::{Claims, KeyText, Prefix, UnverifiedKey},
+    key::{Claims, KeyText, Prefix, SignedKey, UnverifiedKey},
     keyring::KeyRing,
     namespace::Namespaces,
     policy::Policy,
@@ -48,6 +51,9 @@ pub(super) struct Args {
     /// Tell every step
     #[arg(long)]
     explain: bool,
+    /// Verify each line of standard input; a line `VERDICT<TAB>ID` for each
+    #[arg(long, conflicts_with_all = ["key", "key_file", "explain"])]
+    lines: bool,
 }
 
 /// What is asked of a key beside that it holds.
@@ -79,7 +85,7 @@ enum Outcome {
 
 pub(super) fn run(args: Args, console: &mut Console<'_, '_>) -> Result<Exit, Error> {
     // Asked before the key is waited for, so that a mistake is told at once.
-    moment(args.at.as_ref(), console.world.now)?;
+    let at = moment(args.at.as_ref(), console.world.now)?;
     let asked = Asked {
         namespaces: if args.namespace.is_empty() {
             None
@@ -88,11 +94,16 @@ pub(super) fn run(args: Args, console: &mut Console<'_, '_>) -> Result<Exit, Err
         },
         scope: (!args.scope.is_empty()).then(|| Scope::of(args.scope)),
     };
+    if args.lines {
+        let published = published(args.public_key.as_deref(), args.jwks.as_deref())?;
+        let court =
+            published.map_or_else(|| Court::at_home(console), |ring| Ok(Court::offline(ring)))?;
+        return lines::run(court, &asked, args.at.map(|_| at), console);
+    }
     let (text, source) = args.key.read(console)?;
-    let trust = match (&args.public_key, &args.jwks) {
-        (Some(path), _) => Trust::offline(public_key(path)?, &text),
-        (None, Some(path)) => Trust::offline(jwks(path, &files::read(path)?)?, &text),
-        (None, None) => Trust::at_home(console)?,
+    let trust = match published(args.public_key.as_deref(), args.jwks.as_deref())? {
+        Some(ring) => Trust::offline(ring, &text),
+        None => Trust::at_home(console)?,
     };
     let at = moment(args.at.as_ref(), console.world.now)?;
     // The store is closed before anything is told: a pipe may be slow.
@@ -127,19 +138,29 @@ impl Trust {
             Ok(key) => key,
             Err(refusal) => return Ok(Outcome::Unsigned(refusal)),
         };
-        let (kid, claims) = (key.kid(), key.claims().clone());
         let revocation = match &self.store {
             Some(store) => store.revocation(&key)?,
             None => Revocation::NotChecked,
         };
-        let revocation_checked = revocation != Revocation::NotChecked;
-        let verdict = self
-            .verifier
-            .verify(key, revocation, at)
-            .and_then(|key| key.enter(asked.namespaces.as_ref(), asked.scope.as_ref()))
-            .map(|_| ());
-        Ok(Outcome::Signed { kid, claims, verdict, revocation_checked })
+        Ok(settled(&self.verifier, key, revocation, asked, at))
     }
+}
+
+/// What comes of a key whose signature holds: steps 4 to 10.
+fn settled(
+    verifier: &Verifier,
+    key: SignedKey,
+    revocation: Revocation,
+    asked: &Asked,
+    at: UnixTime,
+) -> Outcome {
+    let (kid, claims) = (key.kid(), key.claims().clone());
+    let revocation_checked = revocation != Revocation::NotChecked;
+    let verdict = verifier
+        .verify(key, revocation, at)
+        .and_then(|key| key.enter(asked.namespaces.as_ref(), asked.scope.as_ref()))
+        .map(|_| ());
+    Outcome::Signed { kid, claims, verdict, revocation_checked }
 }
 
 impl Outcome {
@@ -155,6 +176,15 @@ impl Outcome {
             Outcome::Unsigned(_) => None,
             Outcome::Signed { claims, .. } => Some(claims),
         }
+    }
+}
+
+/// The server keys that somebody published, where such a file is named.
+fn published(pem: Option<&Path>, set: Option<&Path>) -> Result<Option<KeyRing>, Error> {
+    match (pem, set) {
+        (Some(path), _) => public_key(path).map(Some),
+        (None, Some(path)) => jwks(path, &files::read(path)?).map(Some),
+        (None, None) => Ok(None),
     }
 }
 
@@ -326,4 +356,5 @@ Examples:
   msb verify -n project-web && echo ok
   echo \"$MSB_API_KEY\" | msb verify - --explain
   msb verify --scope sandbox.start --json
-  msb verify - --jwks jwks.json";
+  msb verify - --jwks jwks.json
+  msb verify --lines < keys.txt";

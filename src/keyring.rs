@@ -193,4 +193,64 @@ mod tests {
         assert!(!next.0[0].public.shares(&like.0[0].public));
         assert!(next.0[1].public.shares(&like.0[1].public));
     }
+
+    fn at(secs: i64) -> UnixTime {
+        UnixTime::from_secs(secs).unwrap()
+    }
+
+    /// One of each kind, the one that signs last.
+    fn whole() -> KeyRing {
+        let retired = Standing::Retired { at: at(1), until: at(9) };
+        let signing = Standing::Signing { since: at(5) };
+        ring([Standing::Dead { at: at(1) }, retired, Standing::Published, signing])
+    }
+
+    #[test]
+    fn one_key_signs_at_most_and_no_two_share_a_kid() {
+        let mut keys = whole().0;
+        keys.push(keys[1].clone());
+        let kid = keys[1].public.kid();
+        assert_eq!(KeyRing::new(keys.clone()).unwrap_err(), NotARing::KidTwice { kid });
+        keys.pop();
+        keys[0].standing = Standing::Signing { since: at(6) };
+        assert_eq!(KeyRing::new(keys).unwrap_err(), NotARing::TwoSign);
+    }
+
+    #[test]
+    fn the_key_that_signs_is_told() {
+        let whole = whole();
+        let kid = whole.keys()[3].public.kid();
+        let signing = whole.signing().map(|(public, since)| (public.kid(), since));
+        assert_eq!(signing, Some((kid, at(5))));
+        assert_eq!(whole.signing_kid(), Some(kid));
+        let published = KeyRing::published(whole.keys().iter().map(|key| key.public.clone()));
+        assert_eq!(published.keys().len(), 4);
+        assert_eq!(published.signing_kid(), None);
+    }
+
+    #[test]
+    fn a_key_is_found_by_its_kid_alone() {
+        let whole = whole();
+        for key in whole.keys() {
+            let found = whole.find(key.public.kid()).map(|found| found.standing);
+            assert_eq!(found, Some(key.standing));
+        }
+        let stranger = ServerKey::from_seed(&[9; 32]);
+        assert!(whole.find(stranger.public().kid()).is_none());
+        assert!(!whole.is_empty());
+        assert!(KeyRing::default().is_empty());
+    }
+
+    #[test]
+    fn a_retired_key_counts_until_its_end() {
+        let whole = whole();
+        let counts = |now| {
+            let counting: Vec<_> = whole.counting(at(now)).map(PublicKey::kid).collect();
+            let counts = |key: &RingKey| counting.contains(&key.public.kid());
+            whole.keys().iter().map(counts).collect::<Vec<_>>()
+        };
+        assert_eq!(counts(8), [false, true, true, true]);
+        assert_eq!(counts(9), [false, false, true, true]);
+        assert_eq!(counts(10), [false, false, true, true]);
+    }
 }

@@ -182,6 +182,11 @@ mod tests {
         makes(policy, Some(exp), None, Err(breach));
         // An older key is none the worse for it.
         uses(policy, Some(exp), "*", Ok(()));
+        // No end is late enough for this.
+        let policy = Policy { min_expire: span("8000y"), ..Policy::default() };
+        let (exp, least) = ("9999-12-31T23:59:59Z", "8000y".parse().unwrap());
+        let breach = Breach::TooShort { exp: at(exp), least, earliest: None };
+        makes(policy, Some(exp), None, Err(breach));
     }
 
     #[test]
@@ -210,5 +215,16 @@ mod tests {
             ..Policy::default()
         };
         assert!(!made.judges_use());
+    }
+
+    #[test]
+    fn each_limit_at_use_is_enough_to_judge_it() {
+        for policy in [
+            Policy { max_expire: span("1d"), ..Policy::default() },
+            Policy { require_expire: true, ..Policy::default() },
+            Policy { require_namespace: true, ..Policy::default() },
+        ] {
+            assert!(policy.judges_use(), "{policy:?}");
+        }
     }
 }

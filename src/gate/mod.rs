@@ -557,6 +557,24 @@ mod tests {
     }
 
     #[test]
+    fn every_denial_has_its_word() {
+        let id: KeyId = "0123456789abcdef".parse().unwrap();
+        let allows = "x".parse().unwrap();
+        for (denial, reason, names) in [
+            (Denial::NamespaceUnjudged { id, opens: Namespaces::All }, "namespace_unjudged", true),
+            (Denial::NoKey, "no_key", false),
+            (Denial::PolicyUnclear, "policy_unclear", false),
+            (Denial::Refused { id: None, refusal: Refusal::BadSignature }, "bad_signature", false),
+            (Denial::ScopeUnjudged { id, allows }, "scope_unjudged", true),
+            (Denial::Undecided, "undecided", false),
+            (Denial::Unclear { id: None }, "unclear", false),
+            (Denial::Unclear { id: Some(id) }, "unclear", true),
+        ] {
+            assert_eq!((denial.reason(), denial.id()), (reason, names.then_some(id)));
+        }
+    }
+
+    #[test]
     fn an_identity_has_no_gaps() {
         let found = judged(sealed(claims("a", "x.y"), 1), ("a", "any"), NOW).unwrap();
         let expected = Identity {

@@ -269,6 +269,14 @@ fn an_expired_key_of_a_reset_server_key_is_revoked() {
 }
 
 #[test]
+fn every_step_has_its_word() {
+    assert_eq!(
+        Step::ALL.map(Step::word).join(" "),
+        "spelling server_key signature standing audience start end revocation policy namespace scope"
+    );
+}
+
+#[test]
 fn of_several_failures_the_first_is_told() {
     let mut judged = 0;
     for failures in 0..1 << Step::ALL.len() {

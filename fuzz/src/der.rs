@@ -50,7 +50,9 @@ fn value(tag: u8, der: &[u8]) -> Option<(&[u8], &[u8])> {
     let (length, rest) = match (length, rest) {
         (0..=0x7f, rest) => (usize::from(*length), rest),
         (0x81, [length @ 0x80..=0xff, rest @ ..]) => (usize::from(*length), rest),
-        (0x82, [high @ 1..=0xff, low, rest @ ..]) => (usize::from(*high) << 8 | usize::from(*low), rest),
+        (0x82, [high @ 1..=0xff, low, rest @ ..]) => {
+            (usize::from(*high) << 8 | usize::from(*low), rest)
+        }
         _ => return None,
     };
     if *found == tag { rest.split_at_checked(length) } else { None }

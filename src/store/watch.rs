@@ -80,7 +80,9 @@ impl Watch {
     /// Looks again: the new trust if it has changed since the last look, none if it has not.
     pub fn look(&mut self) -> Result<Option<Trust>, StoreFault> {
         let gone = || StoreFault::Gone { home: self.home.clone() };
-        if self.seen.is_none() {
+        // Whatever goes wrong from here on, the next look reads all that was cut off.
+        let seen = self.seen.take();
+        if seen.is_none() {
             self.known.cut_off = None;
         }
         let mut files = Files::of(&self.home)?.ok_or_else(gone)?;
@@ -89,7 +91,7 @@ impl Watch {
         }
         // What was written into the file may have gone past SQLite's log, so only an untouched one
         // is read by a connection that remembers what was in it.
-        let fit = self.seen.take().filter(|seen| seen.files == files);
+        let fit = seen.filter(|seen| seen.files == files);
         self.looks = self.looks.wrapping_add(1);
         if fit.is_some() && self.looks.is_multiple_of(LOOKS) {
             check_safe(&self.home)?;

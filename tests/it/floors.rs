@@ -33,6 +33,17 @@ fn sqlite_is_not_below_its_floor() {
     assert_eq!(below(&built_in, &floors), [""; 0]);
 }
 
+/// `.cargo/config.toml` is in force: cargo finds it from the folder in which it is called.
+#[test]
+fn sqlite_has_no_more_in_it_than_is_asked_for() {
+    let db = rusqlite::Connection::open_in_memory().unwrap();
+    let mut query = db.prepare("PRAGMA compile_options").unwrap();
+    let options = query.query_map((), |row| row.get(0)).unwrap();
+    let options: Vec<String> = options.collect::<Result<_, _>>().unwrap();
+    assert!(options.iter().any(|option| option == "OMIT_LOAD_EXTENSION"), "{options:?}");
+    assert!(!options.iter().any(|option| option.starts_with("ENABLE_FTS")), "{options:?}");
+}
+
 #[test]
 fn a_floor_is_seen() {
     let floors = floors("# why\n\na 4.1.3 RUSTSEC\nb 0.8.6 RUSTSEC\nb 0.10.1 RUSTSEC\n");

@@ -1,5 +1,7 @@
 //! Paths as lax readers have them, and the routes that they find there.
 
+use std::collections::BTreeSet;
+
 /// What readers do with a path before they look at it, each of which some of them do.
 const HABITS: [fn(&str) -> String; 8] = [
     decoded,
@@ -18,10 +20,11 @@ const HABITS: [fn(&str) -> String; 8] = [
 ];
 
 /// A path as each of them has it, who do some of this and leave some.
-pub fn readings(path: &str) -> impl Iterator<Item = String> {
-    (0..1 << HABITS.len()).map(move |habits: u32| {
-        let does = HABITS.iter().enumerate().filter(|(index, _)| habits >> index & 1 == 1);
-        does.fold(path.to_owned(), |path, (_, habit)| habit(&path))
+pub fn readings(path: &str) -> BTreeSet<String> {
+    HABITS.iter().fold(BTreeSet::from([path.to_owned()]), |mut readings, habit| {
+        let more: Vec<_> = readings.iter().map(|path| habit(path)).collect();
+        readings.extend(more);
+        readings
     })
 }
 

@@ -16,8 +16,13 @@ fuzz_target!(|text: &str| {
     let borne = Prefix::borne_by(&key);
     let own = text.find('_').map(|end| &text[..=end]).filter(|word| words::is_prefix(word));
     assert_eq!(borne.as_ref().map(Prefix::as_str), own);
+    // Among lines any prefix will do.
+    let own = claims::key(text, own.unwrap_or("msb_"));
+    assert_eq!(UnverifiedKey::parse_line(text.as_bytes(), None).is_ok(), own.is_some());
     for prefix in [Some(Prefix::default()), borne].iter().flatten() {
         let found = UnverifiedKey::parse(&key, prefix).ok();
+        let line = UnverifiedKey::parse_line(text.as_bytes(), Some(prefix));
+        assert_eq!(line.is_ok(), found.is_some(), "as a line");
         let second = claims::key(text, prefix.as_str());
         assert_eq!(found.is_some(), second.is_some(), "msb: {}", found.is_some());
         if let (Some(found), Some(second)) = (found, second) {

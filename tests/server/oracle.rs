@@ -208,13 +208,16 @@ impl Target {
                 let other = ("8 for", String::new());
                 (Some("wrong_audience"), self.but(dice, &[over, other]))
             }
+            // A day ahead, which no machine is slow enough to reach; the policy allows two.
             24 => {
-                let early = ("4", format!(r#","nbf":{}"#, self.now + 500));
-                (Some("not_yet_valid"), self.but(dice, &[early]))
+                let early = ("4", format!(r#","nbf":{}"#, self.now + 86_400));
+                let late = ("3 exp", format!(r#","exp":{}"#, self.now + 90_000));
+                (Some("not_yet_valid"), self.but(dice, &[early, late]))
             }
             25 => {
-                let ahead = ("2 iat", format!(r#","iat":{}"#, self.now + 500));
-                (Some("not_yet_valid"), self.but(dice, &[ahead]))
+                let ahead = ("2 iat", format!(r#","iat":{}"#, self.now + 86_400));
+                let late = ("3 exp", format!(r#","exp":{}"#, self.now + 90_000));
+                (Some("not_yet_valid"), self.but(dice, &[ahead, late]))
             }
             26 => {
                 let lives = 2 * 86_400 + 1 + dice.below(1_000_000) as u64;

@@ -137,12 +137,9 @@ pub fn room_for_files(wanted: usize) -> usize {
 }
 
 /// Wipes what calls have left on the stack: a secret that was moved leaves copies where it was.
-///
-/// 128 KiB, twice as deep as any command was seen to reach: the system has to find every page that
-/// nobody touched before.
 #[inline(never)]
 fn wipe_stack() {
-    black_box(&mut [0_u64; 1 << 14]);
+    black_box(&mut [0_u64; 1 << 15]);
 }
 
 fn clock() -> Option<UnixTime> {

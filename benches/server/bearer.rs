@@ -30,13 +30,14 @@ pub fn measure(scratch: &Scratch, extent: &Extent, figures: &mut Figures) {
     let asks = msb.rounds(&msb.start(), &jwt, asked, extent);
     let called = [Ask::call(&key), Ask::call(&jwt.token)];
     let calls = msb.rounds(&msb.start_before(&service), &jwt, called, extent);
+    // Whose signature msb remembers; the peer has nothing of that kind.
     for (what, [costs, peers]) in [("/auth", &asks), ("a call", &calls)] {
-        for (bearer, costs) in [("a limited key", costs), ("a JWT", peers)] {
+        for (bearer, costs) in [("a limited key seen before", costs), ("a JWT", peers)] {
             let more = format!("p25 {:.2}", quantile(costs, 0.25));
             let what = format!("us, {what} with {bearer}");
             figures.add(&what, "", format!("{:.2}", median(costs)), more);
         }
-        let what = format!("{what} with a limited key / with a JWT");
+        let what = format!("{what} with a limited key seen before / with a JWT");
         compare(&what, "1.00", costs, peers, figures);
     }
 }

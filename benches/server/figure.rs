@@ -1,6 +1,6 @@
 //! Figures: what was wanted beside what was found.
 
-use std::{fmt::Display, fs, path::Path};
+use std::{fmt::Display, fs, path::Path, process::Command};
 
 /// All that was found.
 #[derive(Default)]
@@ -49,12 +49,25 @@ impl Figures {
         self.broken.is_empty()
     }
 
-    /// Keeps everything for the page of figures: a line that says how it was found, then one for
-    /// each figure, with tabs between its parts.
+    /// Keeps everything for the page of figures: a line that says how, of what and when it was found,
+    /// then one for each figure, with tabs between its parts.
     pub fn keep(&self, path: &Path, how: &str) {
         let lines: String = self.lines.iter().map(|line| line.join("\t") + "\n").collect();
         fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, format!("{how}\n{lines}")).unwrap();
+        let commit = said("git", &["describe", "--always", "--dirty=+", "--exclude=*"]);
+        let date = said("date", &["-u", "+%F"]);
+        fs::write(path, format!("{how}, commit {commit}, on {date}\n{lines}")).unwrap();
+    }
+}
+
+/// What a program says of these sources, or of this day.
+fn said(program: &str, words: &[&str]) -> String {
+    let output = Command::new(program).args(words).current_dir(env!("CARGO_MANIFEST_DIR")).output();
+    match output {
+        Ok(output) if output.status.success() => {
+            String::from_utf8_lossy(&output.stdout).trim().to_owned()
+        }
+        _ => "unknown".to_owned(),
     }
 }
 

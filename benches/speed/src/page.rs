@@ -6,18 +6,28 @@ use crate::program::find;
 
 /// Writes the page from what was kept of each part, and from what people say of it.
 pub fn write(kept: &Path, causes: &Path, page: &Path, parts: &[(&str, &str)]) {
-    let parts: Vec<_> =
-        parts.iter().filter_map(|(name, about)| Part::read(kept, name, about)).collect();
+    let (found, missing): (Vec<_>, Vec<_>) = parts
+        .iter()
+        .map(|(name, about)| Part::read(kept, name, about).ok_or(*about))
+        .partition(Result::is_ok);
+    let parts: Vec<Part> = found.into_iter().filter_map(Result::ok).collect();
     let mut text = HEAD.to_owned();
     text += "| what | reach | found | |\n| --- | --- | --- | --- |\n";
     for part in &parts {
         let quick = if part.how.contains("a quick run") { ", in a quick run" } else { "" };
-        for line in part.lines.iter().filter(|line| line.held().is_some()) {
-            let held = if line.held() == Some(true) { "held" } else { "**missed**" };
+        for line in part.lines.iter().filter(|line| !line.wanted.is_empty()) {
+            let held = match line.held() {
+                Some(true) => "held",
+                Some(false) => "**missed**",
+                None => "not measured",
+            };
             let Line { what, wanted, found, more } = line;
             let more = if more.is_empty() { String::new() } else { format!(" ({more})") };
             let _ = writeln!(text, "| {what} | {wanted} | {found}{more} | {held}{quick} |");
         }
+    }
+    for about in missing.into_iter().filter_map(Result::err) {
+        let _ = writeln!(text, "| {about} | | | not measured |");
     }
     text += "\n";
     text += &fs::read_to_string(causes).unwrap();
@@ -59,7 +69,7 @@ impl Part {
 }
 
 impl Line {
-    /// Whether what was found is what was wanted; none if nothing was, or nothing found.
+    /// Whether what was found is what was wanted; none if nothing was wanted, or nothing was found.
     fn held(&self) -> Option<bool> {
         let number = |text: &str| text.split(' ').next()?.parse::<f64>().ok();
         let found = number(&self.found)?;
@@ -125,8 +135,9 @@ const PROGRAMS: [(&str, &[&str]); 7] = [
 const HEAD: &str = "\
 # Speed
 
-What msb costs, beside others of its kind. This page is written by a program, from figures that it
-has just found:
+What msb costs, beside others of its kind. This page is written by a program, from the figures that
+were kept of the last run of each part; below, each part says of which commit and day they are. This
+finds all but those of the server anew, and writes the page:
 
 ```sh
 cargo run --release --manifest-path benches/speed/Cargo.toml -- --write-docs

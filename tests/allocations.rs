@@ -1,5 +1,5 @@
-//! What a verification may not do: ask for memory. In a binary of its own, because it counts what
-//! the whole process asks for.
+//! What a verification may not do: ask for memory. In a binary of its own, because what counts takes
+//! the place of the whole binary's allocator. It counts what the thread asks for that verifies.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 

@@ -98,6 +98,16 @@ fn figures_are_those_of_the_last_run() {
          format\tcargo fmt --check\t1\n",
     )
     .unwrap();
+    let refused = |said: &str| {
+        let output = proof(&scratch.path("."), &[]);
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && told.contains(said), "{said}: {told}");
+    };
+    refused("did not pass");
+    fs::write(run.join("passed"), "").unwrap();
+    fs::write(run.join("tests.log"), format!("{log}test house::five ... FAILED\n")).unwrap();
+    refused("has failed");
+    fs::write(run.join("tests.log"), log).unwrap();
     let output = proof(&scratch.path("."), &[]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let page = fs::read_to_string(scratch.path("docs/proof.md")).unwrap();

@@ -37,8 +37,9 @@ impl Comb {
     }
 }
 
-/// The digits of a scalar, the lowest first. The last one takes the carry and leaves none: it is
-/// 1024 only from 2^252 on, and below the group order nothing is carried there.
+/// The digits of a scalar below the group order, the lowest first. The last one takes the carry and
+/// leaves none: below 2^252 its bits are at most 1023, and a carry makes that 1024 at most; from
+/// 2^252 on they are 1024, but bits 125 to 251 are zero, and nothing is carried there.
 fn digits(scalar: &Scalar) -> [i16; PLACES] {
     let mut bytes = [0; 36];
     bytes[..32].copy_from_slice(scalar.as_bytes());
@@ -83,6 +84,8 @@ pub(super) mod tests {
                 edges.push(-edges[edges.len() - 1]);
             }
         }
+        // The last digit is 1024: by a carry, and by its own bits.
+        edges.extend([power(252) - Scalar::ONE, power(252) + Scalar::ONE]);
         // The same digit in every place: no carry, a carry from each, a carry through all.
         for digit in [1, HIGHEST - 1, HIGHEST, HIGHEST + 1, 2 * HIGHEST - 2, 2 * HIGHEST - 1] {
             let units = (0..PLACES - 1).map(|place| power(place * WIDTH));

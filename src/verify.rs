@@ -1,15 +1,13 @@
 //! May this key do this, now? Nothing here reads a clock or a file.
 
-use std::collections::BTreeMap;
-
 use crate::{
     key::{Claims, KeyId, Malformed, Party, SignedKey, UnverifiedKey},
-    keyring::{KeyRing, Standing},
+    keyring::{KeyRing, RingKey, Standing},
     namespace::Namespaces,
     policy::{Breach, Policy},
     revocations::{Revocation, Revoked},
     scope::Scope,
-    signing::Kid,
+    signing::{BadSignature, Kid},
     time::UnixTime,
 };
 
@@ -27,11 +25,15 @@ pub struct Verifier {
 }
 
 impl Verifier {
+    /// Holds keys to these server keys alone: without a store, and without settings.
+    pub fn offline(ring: KeyRing) -> Self {
+        Self { ring, issuer: None, audience: None, policy: Policy::default() }
+    }
+
     /// Steps 2 and 3: a known server key signed it. Only now may its claims be read.
     pub fn authenticate(&self, key: UnverifiedKey<'_>) -> Result<SignedKey, Refusal> {
-        let kid = key.kid();
-        let server_key = self.ring.find(kid).ok_or(Refusal::UnknownServerKey { kid })?;
-        key.signed_by(&server_key.public).map_err(|_| Refusal::BadSignature)
+        let server_key = self.server_key(key.kid())?;
+        Ok(key.signed_by(&server_key.public)?)
     }
 
     /// The same of many keys at once, which costs less for each; the answers are in their order.
@@ -39,27 +41,7 @@ impl Verifier {
         &self,
         keys: Vec<UnverifiedKey<'_>>,
     ) -> Vec<Result<SignedKey, Refusal>> {
-        let mut answers: Vec<_> = keys.iter().map(|_| None).collect();
-        let mut by_kid: BTreeMap<Kid, (Vec<usize>, Vec<UnverifiedKey<'_>>)> = BTreeMap::new();
-        for (place, key) in keys.into_iter().enumerate() {
-            let (places, keys) = by_kid.entry(key.kid()).or_default();
-            places.push(place);
-            keys.push(key);
-        }
-        for (kid, (places, keys)) in by_kid {
-            let Some(server_key) = self.ring.find(kid) else {
-                for place in places {
-                    answers[place] = Some(Err(Refusal::UnknownServerKey { kid }));
-                }
-                continue;
-            };
-            let signed = UnverifiedKey::all_signed_by(keys, &server_key.public);
-            for (place, signed) in places.into_iter().zip(signed) {
-                answers[place] = Some(signed.map_err(|_| Refusal::BadSignature));
-            }
-        }
-        let each = |answer: Option<_>| answer.expect("every key has a kid");
-        answers.into_iter().map(each).collect()
+        UnverifiedKey::all_signed_by(keys, |kid| Ok(&self.server_key(kid)?.public))
     }
 
     /// Steps 4 to 9: it is trusted, meant for us, alive, not revoked, and keeps to the policy.
@@ -93,9 +75,12 @@ impl Verifier {
         Ok(VerifiedKey { key })
     }
 
+    fn server_key(&self, kid: Kid) -> Result<&RingKey, Refusal> {
+        self.ring.find(kid).ok_or(Refusal::UnknownServerKey { kid })
+    }
+
     fn check_standing(&self, kid: Kid, iat: UnixTime, now: UnixTime) -> Result<(), Refusal> {
-        let server_key = self.ring.find(kid).ok_or(Refusal::UnknownServerKey { kid })?;
-        match server_key.standing {
+        match self.server_key(kid)?.standing {
             Standing::Published | Standing::Signing { .. } => Ok(()),
             Standing::Retired { at, until } if now < until && iat <= at => Ok(()),
             Standing::Retired { until, .. } if until <= now => {
@@ -250,6 +235,12 @@ pub enum Refusal {
         /// What it allows.
         allows: Scope,
     },
+}
+
+impl From<BadSignature> for Refusal {
+    fn from(_: BadSignature) -> Self {
+        Self::BadSignature
+    }
 }
 
 impl From<Malformed> for Refusal {

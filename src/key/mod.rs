@@ -6,12 +6,12 @@
 mod claims;
 mod id;
 
-use std::{fmt, str::FromStr};
+use std::{collections::BTreeMap, fmt, str::FromStr};
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use sha2::{Digest, Sha256};
 use smol_str::SmolStr;
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 pub use claims::{Claims, NotAParty, Party};
 pub use id::{KeyId, NotAKeyId};
@@ -118,24 +118,36 @@ pub struct UnverifiedKey<'t> {
 impl<'t> UnverifiedKey<'t> {
     /// Reads a key, which must have its one spelling.
     pub fn parse(text: &'t KeyText, prefix: &Prefix) -> Result<Self, Malformed> {
+        if text.expose().len() > KeyText::MOST {
+            return Err(Malformed::TooLong);
+        }
         Self::parse_text(text.expose(), Some(prefix))
     }
 
-    /// Reads a key that is a line among many, which whoever holds them wipes. Without a prefix to
-    /// bear, whatever it bears will do.
+    /// Reads a key that is a line among many: to wipe the line is left to whoever holds it. Without
+    /// a prefix to bear, whatever it bears will do.
     pub fn parse_line(line: &'t [u8], prefix: Option<&Prefix>) -> Result<Self, Malformed> {
-        match str::from_utf8(line) {
-            Ok(text) => Self::parse_text(text, prefix),
-            // What is not text is no key; why is told of the text that is nearest.
-            Err(_) => Err(UnverifiedKey::parse_text(&String::from_utf8_lossy(line), prefix)
-                .expect_err("no key has a replacement character")),
-        }
-    }
-
-    fn parse_text(text: &'t str, prefix: Option<&Prefix>) -> Result<Self, Malformed> {
-        if text.len() > KeyText::MOST {
+        if line.len() > KeyText::MOST {
             return Err(Malformed::TooLong);
         }
+        if let Ok(text) = str::from_utf8(line) {
+            return Self::parse_text(text, prefix);
+        }
+        // What is not text is no key; why is told of the text that is nearest. It may be a good key
+        // but for a byte: it is wiped, and has room at once for all that it can come to.
+        let mut text = Zeroizing::new(String::with_capacity(3 * line.len()));
+        for chunk in line.utf8_chunks() {
+            text.push_str(chunk.valid());
+            if !chunk.invalid().is_empty() {
+                text.push(char::REPLACEMENT_CHARACTER);
+            }
+        }
+        let read = UnverifiedKey::parse_text(&text, prefix);
+        Err(read.expect_err("no key has a replacement character"))
+    }
+
+    /// Reads a text that is no longer than a key may be.
+    fn parse_text(text: &'t str, prefix: Option<&Prefix>) -> Result<Self, Malformed> {
         let prefix = match prefix {
             Some(prefix) => prefix.clone(),
             None => Prefix::in_front_of(text).unwrap_or_default(),
@@ -156,7 +168,8 @@ impl<'t> UnverifiedKey<'t> {
             return Err(Malformed::Parts);
         }
         let kid = read_header(header).ok_or(Malformed::Header)?;
-        // What a key says is no secret: only its signature is wiped.
+        // What a key says is no secret. Its signature is wiped where it comes to lie; a move on the
+        // stack may leave a copy.
         let mut room = [0; KeyText::MOST / 4 * 3];
         let claims = decode(claims, &mut room).and_then(Claims::read);
         let mut bytes = Zeroizing::new([0; 64]);
@@ -183,15 +196,30 @@ impl<'t> UnverifiedKey<'t> {
         Ok(SignedKey { kid: server_key.kid(), claims: self.claims })
     }
 
-    /// The same of many keys at once, which costs less for each.
-    pub fn all_signed_by(
-        keys: Vec<Self>,
-        server_key: &PublicKey,
-    ) -> Vec<Result<SignedKey, BadSignature>> {
-        let holds = server_key.verify_all(&keys.iter().map(Self::signed).collect::<Vec<_>>());
-        let kid = server_key.kid();
+    /// The same of many keys at once, which costs less for each; `server_key` tells whose signature
+    /// a key must have by its kid. The answers are in the order of the keys.
+    pub fn all_signed_by<'p, E: From<BadSignature>>(
+        mut keys: Vec<Self>,
+        server_key: impl Fn(Kid) -> Result<&'p PublicKey, E>,
+    ) -> Vec<Result<SignedKey, E>> {
+        let mut by_kid: BTreeMap<Kid, Vec<usize>> = BTreeMap::new();
+        for (place, key) in keys.iter().enumerate() {
+            by_kid.entry(key.kid).or_default().push(place);
+        }
+        let mut holds = vec![false; keys.len()];
+        for (kid, places) in by_kid {
+            let Ok(server_key) = server_key(kid) else { continue };
+            let signed: Vec<_> = places.iter().map(|place| keys[*place].signed()).collect();
+            for (place, verdict) in places.into_iter().zip(server_key.verify_all(&signed)) {
+                holds[place] = verdict;
+            }
+        }
+        // Here, where they lie: what is moved out below leaves a copy behind.
+        keys.iter_mut().for_each(|key| key.signature.zeroize());
         let answer = |(key, holds): (Self, bool)| {
-            holds.then_some(SignedKey { kid, claims: key.claims }).ok_or(BadSignature)
+            let kid = server_key(key.kid)?.kid();
+            let signed = holds.then_some(SignedKey { kid, claims: key.claims });
+            signed.ok_or_else(|| BadSignature.into())
         };
         keys.into_iter().zip(holds).map(answer).collect()
     }

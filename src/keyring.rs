@@ -64,11 +64,13 @@ impl KeyRing {
         Self(keys.into_iter().map(published).collect())
     }
 
-    /// The same ring, for whoever verifies much with it: its keys are prepared, the two that count
-    /// for longest, so that old ones take no memory. What `like` has of them is taken over.
-    pub fn prepared(mut self, like: &KeyRing) -> Self {
+    /// The same ring, for whoever verifies much with it from now on: of its keys that count, the two
+    /// that do for longest are prepared, so that old ones take no memory. What `like` has of them is
+    /// taken over.
+    pub fn prepared(mut self, like: &KeyRing, now: UnixTime) -> Self {
+        let counting = self.0.iter_mut().filter(|key| key.standing.counts(now));
         let mut counting: Vec<_> =
-            self.0.iter_mut().filter_map(|key| Some((key.standing.end()?, key))).collect();
+            counting.filter_map(|key| Some((key.standing.end()?, key))).collect();
         counting.sort_by_key(|(end, _)| Reverse(*end));
         for (_, key) in counting.into_iter().take(PREPARED) {
             let known = like.find(key.public.kid()).filter(|known| known.public == key.public);
@@ -172,23 +174,25 @@ mod tests {
 
     #[test]
     fn the_two_that_count_for_longest_are_prepared() {
-        let at = |secs| UnixTime::from_secs(secs).unwrap();
         let dead = Standing::Dead { at: at(1) };
         let retired = |until| Standing::Retired { at: at(1), until: at(until) };
         let signing = Standing::Signing { since: at(1) };
         let none = KeyRing::default();
         check(&ring([dead, signing]), &[]);
-        check(&ring([dead, signing]).prepared(&none), &[1]);
-        check(&ring([retired(5), retired(9), dead, signing]).prepared(&none), &[1, 3]);
-        check(&ring([Standing::Published; 3]).prepared(&none), &[0, 1]);
+        check(&ring([dead, signing]).prepared(&none, at(2)), &[1]);
+        let several = ring([retired(5), retired(9), dead, signing]);
+        for (now, expected) in [(2, &[1, 3][..]), (8, &[1, 3]), (9, &[3])] {
+            check(&several.clone().prepared(&none, at(now)), expected);
+        }
+        check(&ring([Standing::Published; 3]).prepared(&none, at(2)), &[0, 1]);
     }
 
     #[test]
     fn what_was_prepared_is_taken_over_for_the_same_key_only() {
-        let like = ring([Standing::Published; 2]).prepared(&KeyRing::default());
+        let like = ring([Standing::Published; 2]).prepared(&KeyRing::default(), at(2));
         let other = ServerKey::from_seed(&[9; 32]).public().clone();
         let keys = [other, ring([Standing::Published; 2]).0[1].public.clone()];
-        let next = KeyRing::published(keys).prepared(&like);
+        let next = KeyRing::published(keys).prepared(&like, at(2));
         check(&next, &[0, 1]);
         assert!(!next.0[0].public.shares(&like.0[0].public));
         assert!(next.0[1].public.shares(&like.0[1].public));

@@ -16,6 +16,12 @@ use crate::{
     world::World,
 };
 
+/// What keys are held to where these are the server keys and the settings.
+pub(super) fn held_to(ring: KeyRing, config: &Config) -> Verifier {
+    let (issuer, audience) = (config.issuer.clone(), config.audience.clone());
+    Verifier { ring, issuer, audience, policy: config.policy }
+}
+
 /// When to colour; auto is on a terminal.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, clap::ValueEnum)]
 pub(super) enum Colour {
@@ -107,13 +113,7 @@ impl<'c, 'w> Console<'c, 'w> {
     pub(super) fn trust(&self) -> Result<(Store, Verifier, Config), Error> {
         let config = Config::load(&self.home()?.config_file())?;
         let (store, ring) = self.ring(Purpose::Read)?;
-        let verifier = Verifier {
-            ring,
-            issuer: config.issuer.clone(),
-            audience: config.audience.clone(),
-            policy: config.policy,
-        };
-        Ok((store, verifier, config))
+        Ok((store, held_to(ring, &config), config))
     }
 
     /// What is kept and its key ring, whatever the settings are; an error if there was never a

@@ -49,7 +49,7 @@ impl Bound {
         } = self;
         let clocks = plan.clocks;
         let settings = Settings::of(&plan.config, address, plan.dev);
-        let live = Arc::new(Live::new(Arc::new(settings), clocks.uptime));
+        let live = Arc::new(Live::new(Arc::new(settings), clocks));
         live.follow(plan.home.clone(), Arc::clone(&log));
         let used = Arc::new(Used::default());
         used.follow(plan.home.clone(), Arc::clone(&log), clocks.now);

@@ -19,11 +19,12 @@ use crate::{
     revocations::Revocations,
     store::{StoreFault, Trust, Watch},
     verify::Verifier,
+    world::Clocks,
 };
 
 /// Trust as it is now, for whoever judges a request.
 pub(super) struct Live {
-    uptime: fn() -> Duration,
+    clocks: Clocks,
     state: RwLock<State>,
     /// When the last look at the store began, in nanoseconds since the machine started.
     looked: AtomicU64,
@@ -65,10 +66,10 @@ pub(super) struct Standing {
 }
 
 impl Live {
-    pub(super) fn new(settings: Arc<Settings>, uptime: fn() -> Duration) -> Self {
-        let state = State { settings, confirmed: uptime(), ..State::default() };
+    pub(super) fn new(settings: Arc<Settings>, clocks: Clocks) -> Self {
+        let state = State { settings, confirmed: (clocks.uptime)(), ..State::default() };
         Self {
-            uptime,
+            clocks,
             state: RwLock::new(state),
             looked: AtomicU64::new(0),
             missed: AtomicU64::new(0),
@@ -107,7 +108,7 @@ impl Live {
 
     /// The time since this machine started.
     pub(super) fn uptime(&self) -> Duration {
-        (self.uptime)()
+        (self.clocks.uptime)()
     }
 
     /// Waits until a change of trust is known, however long that takes. That a later one was known
@@ -125,7 +126,7 @@ impl Live {
         Standing {
             seq: state.seq,
             decides: state.gate.is_some() && self.decides(&state),
-            age: (self.uptime)().saturating_sub(state.confirmed),
+            age: self.uptime().saturating_sub(state.confirmed),
             fault: match self.hangs() {
                 true => Some("the database does not answer".to_owned()),
                 false => state.fault.clone(),
@@ -165,7 +166,7 @@ impl Live {
 
     fn look(&self, home: &Home, watch: &mut Option<Watch>, log: &Log) {
         let asked = self.asked.load(SeqCst);
-        let began = (self.uptime)();
+        let began = self.uptime();
         let looked = match watch {
             Some(watch) => watch.look(),
             None => Watch::open(home).map(|opened| {
@@ -215,22 +216,23 @@ impl Live {
     /// The same trust, with server keys that verify quickly.
     fn prepared(&self, trust: Trust) -> Trust {
         let known = self.read().trust.as_ref().map(|(ring, _)| ring.clone());
-        Trust { ring: trust.ring.prepared(&known.unwrap_or_default()), ..trust }
+        let ring = trust.ring.prepared(&known.unwrap_or_default(), (self.clocks.now)());
+        Trust { ring, ..trust }
     }
 
     fn decides(&self, state: &State) -> bool {
-        (self.uptime)().saturating_sub(state.confirmed) <= state.settings.max_staleness
+        self.uptime().saturating_sub(state.confirmed) <= state.settings.max_staleness
     }
 
     /// Whether a look that is going on was waited for in vain, a moment ago: then nobody waits again.
     fn hangs(&self) -> bool {
         let found = Duration::from_nanos(self.missed_at.load(SeqCst));
         *self.answered.borrow() < self.missed.load(SeqCst)
-            && (self.uptime)().saturating_sub(found) < BETWEEN_TRIES
+            && self.uptime().saturating_sub(found) < BETWEEN_TRIES
     }
 
     fn age_of_look(&self) -> Duration {
-        (self.uptime)().saturating_sub(Duration::from_nanos(self.looked.load(SeqCst)))
+        self.uptime().saturating_sub(Duration::from_nanos(self.looked.load(SeqCst)))
     }
 
     /// Has the store looked at once more, from now on.
@@ -248,7 +250,7 @@ impl Live {
             }
         }
         self.missed.store(ticket, SeqCst);
-        self.missed_at.store((self.uptime)().as_nanos() as u64, SeqCst);
+        self.missed_at.store(self.uptime().as_nanos() as u64, SeqCst);
         Err(Hung)
     }
 

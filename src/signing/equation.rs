@@ -40,6 +40,9 @@ pub(super) struct Equation {
 
 impl Equation {
     pub(super) fn new(public: &VerifyingKey) -> Self {
+        // Now, so that no signature has to wait for them.
+        LazyLock::force(&BASE);
+        LazyLock::force(&SMALL_ORDER);
         Self { public: public.to_bytes(), minus_a: Comb::new(-public.to_edwards()) }
     }
 

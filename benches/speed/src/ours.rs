@@ -38,7 +38,7 @@ impl Ours {
         Self {
             key,
             plain: held_to(ring.clone()),
-            prepared: held_to(ring.prepared(&KeyRing::default())),
+            prepared: held_to(ring.prepared(&KeyRing::default(), now())),
             prefix,
             revocations: Revocations::new([], vec![]),
             namespaces: NAMESPACE.parse().unwrap(),

@@ -19,7 +19,6 @@ use crate::{
     key::{Claims, KeyText, Prefix, SignedKey, UnverifiedKey},
     keyring::KeyRing,
     namespace::Namespaces,
-    policy::Policy,
     revocations::Revocation,
     scope::{Scope, ScopeWord},
     signing::{Kid, PublicKey},
@@ -127,7 +126,7 @@ impl Trust {
 
     /// Whatever prefix the key bears will do: it is no part of what is signed.
     fn offline(ring: KeyRing, text: &KeyText) -> Self {
-        let verifier = Verifier { ring, issuer: None, audience: None, policy: Policy::default() };
+        let verifier = Verifier::offline(ring);
         Self { verifier, prefix: Prefix::borne_by(text).unwrap_or_default(), store: None }
     }
 

@@ -145,8 +145,8 @@ impl VerifiedKey {
         }
         if let Some(required) = scope.filter(|asked| !self.claims().scope.covers(asked)) {
             return Err(Refusal::WrongScope {
-                required: required.clone(),
-                allows: self.claims().scope.clone(),
+                required: Box::new(required.clone()),
+                allows: Box::new(self.claims().scope.clone()),
             });
         }
         Ok(Grant { id: self.claims().jti })
@@ -231,9 +231,9 @@ pub enum Refusal {
     /// It does not allow what was asked for.
     WrongScope {
         /// What was asked for.
-        required: Scope,
+        required: Box<Scope>,
         /// What it allows.
-        allows: Scope,
+        allows: Box<Scope>,
     },
 }
 

@@ -75,7 +75,7 @@ enum Outcome {
     /// The signature holds.
     Signed {
         kid: Kid,
-        claims: Claims,
+        claims: Box<Claims>,
         verdict: Result<(), Refusal>,
         /// Whether there was a store to look up revocations in, and settings with a policy.
         revocation_checked: bool,
@@ -153,7 +153,7 @@ fn settled(
     asked: &Asked,
     at: UnixTime,
 ) -> Outcome {
-    let (kid, claims) = (key.kid(), key.claims().clone());
+    let (kid, claims) = (key.kid(), Box::new(key.claims().clone()));
     let revocation_checked = revocation != Revocation::NotChecked;
     let verdict = verifier
         .verify(key, revocation, at)

@@ -296,8 +296,8 @@ mod tests {
         check(&expired, [401, 401], "EXPIRED_TOKEN", "invalid_token\"");
         check(&wrong_namespace(), [403, 403], "FORBIDDEN", "insufficient_scope\"");
         let wrong_scope = refused(Refusal::WrongScope {
-            required: "b a".parse().unwrap(),
-            allows: "c".parse().unwrap(),
+            required: Box::new("b a".parse().unwrap()),
+            allows: Box::new("c".parse().unwrap()),
         });
         check(&wrong_scope, [403, 403], "FORBIDDEN", "insufficient_scope\", scope=\"a b\"");
         check(&Denial::PolicyUnclear.into(), [403, 403], "FORBIDDEN", "");

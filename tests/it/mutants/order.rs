@@ -233,8 +233,8 @@ fn a_key_enters_what_it_opens() {
     for other in ["sandbox.stop", "sandbox", "sandbox.start.now", "sandbox.*", "*", "Sandbox.start"]
     {
         let refusal = Refusal::WrongScope {
-            required: other.parse().unwrap(),
-            allows: "sandbox.start".parse().unwrap(),
+            required: Box::new(other.parse().unwrap()),
+            allows: Box::new("sandbox.start".parse().unwrap()),
         };
         check(asked("dev", other), Err(refusal));
     }

@@ -118,7 +118,7 @@ pub struct UnverifiedKey<'t> {
 impl<'t> UnverifiedKey<'t> {
     /// Reads a key, which must have its one spelling.
     pub fn parse(text: &'t KeyText, prefix: &Prefix) -> Result<Self, Malformed> {
-        if text.expose().len() > KeyText::MOST {
+        if text.0.len() > KeyText::MOST {
             return Err(Malformed::TooLong);
         }
         Self::parse_text(text.expose(), Some(prefix))

@@ -325,45 +325,53 @@ fn routes(line: &str) -> Vec<Route> {
     routes
 }
 
-/// A path that is passed on is one door, or one route, to everybody who reads it.
+/// A path that is passed on is one door, or one route, to everybody who reads it. Where two routes
+/// share no path (`/a` and `/a/`), the operator has said what each is for.
 fn one_path(path: &str, method: &str, routes: &[Route]) {
+    let strict = narrowest(routes, method, path);
     let Some(found) = probe::route(path, routes, method) else {
         let door = ["/mcp/", "/api/v1/rpc/"].iter().any(|door| path.starts_with(door));
-        let lax = readings_differ(path, method, routes);
-        assert!(!paths::is_plainest(path) || door || lax, "a plain path is refused");
+        let lax = fitting(routes, &method.to_ascii_uppercase(), path);
+        let differ = lax.iter().any(|route| match strict {
+            Some(strict) => {
+                let lies = route.path.lies(&strict.path);
+                matches!(lies, Overlap::Narrower | Overlap::Apart)
+            }
+            None => route.names_a_namespace(),
+        });
+        assert!(!paths::is_plainest(path) || door || differ, "a plain path is refused");
         return;
     };
-    assert!(found.map(|route| &route.path) == narrowest(routes, method, path, false));
+    assert_eq!(found, strict);
     let doors = ["/mcp", "/api/v1/rpc"];
     for reading in paths::readings(path) {
         let door = doors.iter().find(|door| **door == reading);
         assert!(door.is_none_or(|door| *door == path), "some take {path} for a door");
-        let lax = narrowest(routes, &method.to_ascii_uppercase(), &reading, true);
-        let route = routes.iter().find(|route| {
-            Some(&route.path) == lax && route.methods.include(&method.to_ascii_uppercase())
-        });
-        match (found, route) {
-            (Some(found), Some(route)) => assert_eq!(found, route, "some go elsewhere: {reading}"),
-            (None, Some(route)) => assert!(!route.names_a_namespace(), "{reading}"),
-            (_, None) => {}
+        let lax = fitting(routes, &method.to_ascii_uppercase(), &reading);
+        if let Some(found) = found {
+            let narrower = |route: &&Route| route.path.lies(&found.path) == Overlap::Narrower;
+            assert_eq!(lax.into_iter().find(narrower), None, "some go elsewhere: {reading}");
+        } else {
+            let named = !lax.is_empty() && lax.iter().all(|route| route.names_a_namespace());
+            assert!(!named, "nobody asks for the namespace: {reading}");
         }
     }
 }
 
-/// Whether two readers of a path find other routes.
-fn readings_differ(path: &str, method: &str, routes: &[Route]) -> bool {
-    narrowest(routes, method, path, false) != narrowest(routes, method, path, true)
+/// The routes that a lax reader may take for those of a path.
+fn fitting<'r>(routes: &'r [Route], method: &str, path: &str) -> Vec<&'r Route> {
+    let fits = |route: &&Route| {
+        route.methods.include(method) && paths::fit(&route.path.to_string(), path, true).is_some()
+    };
+    routes.iter().filter(fits).collect()
 }
 
-/// The narrowest pattern for a path.
-fn narrowest<'r>(routes: &'r [Route], method: &str, path: &str, lax: bool) -> Option<&'r Pattern> {
+/// The route with the narrowest pattern for a path, as it stands.
+fn narrowest<'r>(routes: &'r [Route], method: &str, path: &str) -> Option<&'r Route> {
     let fit = |route: &'r Route| {
-        let fits = paths::fit(&route.path.to_string(), path, lax)?;
-        route.methods.include(method).then_some((fits, &route.path))
+        let fits = paths::fit(&route.path.to_string(), path, false)?;
+        route.methods.include(method).then_some((fits, route))
     };
-    routes
-        .iter()
-        .filter_map(fit)
-        .max_by(|(one, _), (other, _)| one.cmp(other))
-        .map(|(_, path)| path)
+    let fitting = routes.iter().filter_map(fit);
+    fitting.max_by(|(one, _), (other, _)| one.cmp(other)).map(|(_, route)| route)
 }

@@ -203,8 +203,6 @@ fn a_reset_ends_all_that_any_key_has_open() {
         site.server.address
     ));
     assert_eq!(public.head().unwrap().status, 200);
-    let mut open = Exchange::open_all(&site, &doomed, "");
-    open.extend(Exchange::open_all(&site, &other, "X-Namespace: other"));
     let streams = many(1000, 100);
     let mut crowd = vec![];
     for n in 0..streams {
@@ -217,6 +215,9 @@ fn a_reset_ends_all_that_any_key_has_open() {
             break;
         }
     }
+    // Last: what waits for the upstream waits for a minute, and a crowd takes its time to come.
+    let mut open = Exchange::open_all(&site, &doomed, "");
+    open.extend(Exchange::open_all(&site, &other, "X-Namespace: other"));
     site.home.done("server key reset -y");
     let done = Instant::now();
     for exchange in open {

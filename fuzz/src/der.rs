@@ -19,9 +19,7 @@ pub fn private(der: &[u8]) -> Option<([u8; 32], Option<[u8; 32]>)> {
     // Attributes say nothing of the key.
     let _ = take(&mut inside, 0xa0);
     let public = match take(&mut inside, 0x81) {
-        // How many bits of the last byte are said to be unused is not looked at: all of them are
-        // compared with those of the seed.
-        Some([0..=7, bits @ ..]) => Some(bits.try_into().ok()?),
+        Some([0, bits @ ..]) => Some(bits.try_into().ok()?),
         Some(_) => return None,
         None => None,
     };

@@ -3,8 +3,8 @@
 use ed25519_dalek::{
     SigningKey, VerifyingKey,
     pkcs8::{
-        DecodePrivateKey, DecodePublicKey, EncodePrivateKey, EncodePublicKey, KeypairBytes,
-        spki::der::pem::LineEnding,
+        DecodePublicKey, EncodePrivateKey, EncodePublicKey, KeypairBytes, PrivateKeyInfoRef,
+        SecretDocument, spki::der::pem::LineEnding,
     },
 };
 use zeroize::Zeroizing;
@@ -22,7 +22,14 @@ impl ServerKey {
     /// Reads PKCS#8 version 1 or 2; a public key in it must be that of the seed.
     pub fn from_pem(text: &str) -> Result<Self, NotAPem> {
         expect_label(text, "PRIVATE KEY")?;
-        SigningKey::from_pkcs8_pem(text).map(Self::from).map_err(|_| NotAPem::NotEd25519)
+        let read = || {
+            let (_, document) = SecretDocument::from_pem(text).ok()?;
+            let key = PrivateKeyInfoRef::try_from(document.as_bytes()).ok()?;
+            // One of fewer bits than its bytes have would be passed over, and not compared.
+            let whole = key.public_key.is_none_or(|public| !public.has_unused_bits());
+            SigningKey::try_from(key).ok().filter(|_| whole)
+        };
+        read().map(Self::from).ok_or(NotAPem::NotEd25519)
     }
 }
 

@@ -65,6 +65,9 @@ fn only_ed25519_in_its_one_encoding_is_a_server_key() {
     private(&["302e020101300506032b657004220420", SEED]);
     private(&["302e020102300506032b657004220420", SEED]);
     private(&["3051020100300506032b657004220420", SEED, V2_PUBLIC, PUBLIC]);
+    // A public key of fewer bits than its bytes have.
+    private(&[V2, SEED, "812101", PUBLIC]);
+    private(&[V2, SEED, "812104", &"00".repeat(32)]);
     // 31 and 33 bytes, no inner string, something behind it or behind it all, a long length.
     private(&["302d020100300506032b65700421041f", &SEED[2..]]);
     private(&["302f020100300506032b657004230421", SEED, "00"]);

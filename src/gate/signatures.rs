@@ -10,7 +10,7 @@ use std::{
 use crate::{key::SignedKey, keyring::KeyRing};
 
 /// Which keys were found to be signed by which server key, by the SHA-256 of their JWS: the last
-/// [`MOST`] of them at most, and none of their texts.
+/// `MOST` of them at most, and none of their texts.
 #[derive(Debug, Default)]
 pub struct Signatures(Mutex<Generations>);
 

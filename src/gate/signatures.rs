@@ -4,7 +4,7 @@
 use std::{
     collections::HashMap,
     mem,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use crate::{key::SignedKey, keyring::KeyRing};
@@ -22,11 +22,11 @@ struct Generations {
     old: Generation,
 }
 
-type Generation = HashMap<[u8; 32], Signed>;
+type Generation = HashMap<[u8; 32], Arc<Known>>;
 
 /// A key, and the public key under which its signature holds.
-#[derive(Clone, Debug)]
-struct Signed {
+#[derive(Debug)]
+struct Known {
     key: SignedKey,
     public: [u8; 32],
 }
@@ -35,26 +35,27 @@ impl Signatures {
     /// The key of which the JWS has this hash, if its signature once held under a server key that
     /// is in the ring.
     pub(super) fn find(&self, sha256: &[u8; 32], ring: &KeyRing) -> Option<SignedKey> {
-        let (signed, forgotten) = {
+        let (known, forgotten) = {
             let mut generations = self.generations();
             match generations.young.get(sha256) {
-                Some(signed) => (signed.clone(), None),
+                Some(known) => (Arc::clone(known), None),
                 None => {
-                    let signed = generations.old.remove(sha256)?;
-                    (signed.clone(), generations.add(*sha256, signed))
+                    let known = generations.old.remove(sha256)?;
+                    (Arc::clone(&known), generations.add(*sha256, known))
                 }
             }
         };
         drop(forgotten);
-        let server_key = ring.find(signed.key.kid())?;
-        (server_key.public.as_bytes() == &signed.public).then_some(signed.key)
+        let server_key = ring.find(known.key.kid())?;
+        (server_key.public.as_bytes() == &known.public).then(|| known.key.clone())
     }
 
     /// Remembers that the signature of a key holds, under the server key of its name.
     pub(super) fn remember(&self, sha256: [u8; 32], key: SignedKey, ring: &KeyRing) {
         let Some(server_key) = ring.find(key.kid()) else { return };
         let public = *server_key.public.as_bytes();
-        let forgotten = self.generations().add(sha256, Signed { key, public });
+        let known = Arc::new(Known { key, public });
+        let forgotten = self.generations().add(sha256, known);
         drop(forgotten);
     }
 
@@ -65,13 +66,13 @@ impl Signatures {
 
 impl Generations {
     /// Adds to the young, and answers what is forgotten for it: nobody is to wait while that goes.
-    fn add(&mut self, sha256: [u8; 32], signed: Signed) -> Option<Generation> {
+    fn add(&mut self, sha256: [u8; 32], known: Arc<Known>) -> Option<Generation> {
         let enough = self.young.len() >= MOST / 2;
         let forgotten = enough.then(|| {
             let young = mem::take(&mut self.young);
             mem::replace(&mut self.old, young)
         });
-        self.young.insert(sha256, signed);
+        self.young.insert(sha256, known);
         forgotten
     }
 }

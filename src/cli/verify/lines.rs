@@ -14,17 +14,17 @@ use zeroize::Zeroizing;
 
 use super::{
     super::console::{held_to, object},
-    Answer, Asked, Console, Outcome, Source, settled,
+    Answer, Asked, Console, Outcome, Source, Trust,
 };
 use crate::{
     config::Config,
     error::{Error, Exit, verdict_exit},
-    key::{KeyText, Malformed, Prefix, UnverifiedKey},
+    key::{KeyText, Malformed, UnverifiedKey},
     keyring::KeyRing,
     revocations::{Revocation, Revocations},
-    store::{Trust, Watch},
+    store::{self, Watch},
     time::UnixTime,
-    verify::{Refusal, Verifier},
+    verify::Refusal,
 };
 
 /// Tells of every line whether it is a key that holds; the answer is the worst of all.
@@ -43,7 +43,7 @@ pub(super) fn run(
         court.follow(lines.len(), at)?;
         let told = shared_out(&lines, threads, |lines| {
             let mut told = Told { text: String::new(), worst: Exit::Done };
-            for outcome in court.bench.judge(lines, asked, at) {
+            for outcome in court.trust.judge(lines, asked, at) {
                 told.add(&outcome, asked, json);
             }
             told
@@ -58,18 +58,9 @@ pub(super) fn run(
 
 /// What keys are held to, and where to hear of changes.
 pub(super) struct Court {
-    bench: Bench,
+    trust: Trust<Revocations>,
     watch: Option<Watch>,
     judged: usize,
-}
-
-/// What keys are held to, for the lines at hand.
-struct Bench {
-    verifier: Verifier,
-    /// None where whatever prefix a key bears will do.
-    prefix: Option<Prefix>,
-    /// None where nobody knows.
-    revocations: Option<Revocations>,
 }
 
 impl Court {
@@ -77,20 +68,18 @@ impl Court {
     pub(super) fn at_home(console: &Console<'_, '_>) -> Result<Self, Error> {
         let home = console.home()?;
         let config = Config::load(&home.config_file())?;
-        let (watch, Trust { ring, revocations, .. }) = Watch::open(&home)?
+        let (watch, store::Trust { ring, revocations, .. }) = Watch::open(&home)?
             .filter(|(_, trust)| !trust.ring.is_empty())
             .ok_or_else(|| Error::no_server_key(&home))?;
         let verifier = held_to(ring, &config);
         let (prefix, revocations) = (Some(config.prefix), Some(revocations));
-        let bench = Bench { verifier, prefix, revocations };
-        Ok(Self { bench, watch: Some(watch), judged: 0 })
+        let trust = Trust { verifier, prefix, revocations };
+        Ok(Self { trust, watch: Some(watch), judged: 0 })
     }
 
     /// Public keys alone.
     pub(super) fn offline(ring: KeyRing) -> Self {
-        let verifier = Verifier::offline(ring);
-        let bench = Bench { verifier, prefix: None, revocations: None };
-        Self { bench, watch: None, judged: 0 }
+        Self { trust: Trust::offline(ring), watch: None, judged: 0 }
     }
 
     /// Makes ready for so many lines: by what is kept now, as if it were `at`.
@@ -101,11 +90,11 @@ impl Court {
         };
         let (few, were_few) = (self.judged + lines < MANY, self.judged < MANY);
         self.judged += lines;
-        let ring = &mut self.bench.verifier.ring;
+        let ring = &mut self.trust.verifier.ring;
         match changed {
-            Some(Trust { ring: kept, revocations, .. }) => {
+            Some(store::Trust { ring: kept, revocations, .. }) => {
                 *ring = if few { kept } else { kept.prepared(ring, at) };
-                self.bench.revocations = Some(revocations);
+                self.trust.revocations = Some(revocations);
             }
             // What takes longer than a key pays when there are many of them.
             None if were_few && !few => *ring = ring.clone().prepared(ring, at),
@@ -115,7 +104,7 @@ impl Court {
     }
 }
 
-impl Bench {
+impl Trust<Revocations> {
     /// What comes of each of these lines.
     fn judge(&self, lines: &[&[u8]], asked: &Asked, at: UnixTime) -> Vec<Outcome> {
         let mut keys = Vec::with_capacity(lines.len());
@@ -130,7 +119,7 @@ impl Bench {
                 Ok(key) => {
                     let revocations = self.revocations.as_ref();
                     let revocation = revocations.map_or(Revocation::NotChecked, |all| all.of(&key));
-                    settled(&self.verifier, key, revocation, asked, at)
+                    self.settle(key, revocation, asked, at)
                 }
                 Err(refusal) => Outcome::Unsigned(refusal),
             };

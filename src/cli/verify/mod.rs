@@ -61,11 +61,13 @@ struct Asked {
     scope: Option<Scope>,
 }
 
-/// What keys are held to, and where revocations are looked up, if anywhere.
-struct Trust {
+/// What keys are held to.
+struct Trust<R> {
     verifier: Verifier,
-    prefix: Prefix,
-    store: Option<Store>,
+    /// None where whatever prefix a key bears will do: it is no part of what is signed.
+    prefix: Option<Prefix>,
+    /// Where revocations are looked up, if anywhere.
+    revocations: Option<R>,
 }
 
 /// What came of it.
@@ -94,14 +96,15 @@ pub(super) fn run(args: Args, console: &mut Console<'_, '_>) -> Result<Exit, Err
         scope: (!args.scope.is_empty()).then(|| Scope::of(args.scope)),
     };
     if args.lines {
-        let published = published(args.public_key.as_deref(), args.jwks.as_deref())?;
-        let court =
-            published.map_or_else(|| Court::at_home(console), |ring| Ok(Court::offline(ring)))?;
+        let court = match published(args.public_key.as_deref(), args.jwks.as_deref())? {
+            Some(ring) => Court::offline(ring),
+            None => Court::at_home(console)?,
+        };
         return lines::run(court, &asked, args.at.map(|_| at), console);
     }
     let (text, source) = args.key.read(console)?;
     let trust = match published(args.public_key.as_deref(), args.jwks.as_deref())? {
-        Some(ring) => Trust::offline(ring, &text),
+        Some(ring) => Trust::offline(ring),
         None => Trust::at_home(console)?,
     };
     let at = moment(args.at.as_ref(), console.world.now)?;
@@ -118,48 +121,51 @@ fn moment(at: Option<&Typed<Moment>>, now: UnixTime) -> Result<UnixTime, Error> 
     }
 }
 
-impl Trust {
-    fn at_home(console: &Console<'_, '_>) -> Result<Self, Error> {
-        let (store, verifier, config) = console.trust()?;
-        Ok(Self { verifier, prefix: config.prefix, store: Some(store) })
+impl<R> Trust<R> {
+    /// Public keys alone.
+    fn offline(ring: KeyRing) -> Self {
+        Self { verifier: Verifier::offline(ring), prefix: None, revocations: None }
     }
 
-    /// Whatever prefix the key bears will do: it is no part of what is signed.
-    fn offline(ring: KeyRing, text: &KeyText) -> Self {
-        let verifier = Verifier::offline(ring);
-        Self { verifier, prefix: Prefix::borne_by(text).unwrap_or_default(), store: None }
+    /// What comes of a key whose signature holds: steps 4 to 10.
+    fn settle(
+        &self,
+        key: SignedKey,
+        revocation: Revocation,
+        asked: &Asked,
+        at: UnixTime,
+    ) -> Outcome {
+        let (kid, claims) = (key.kid(), Box::new(key.claims().clone()));
+        let revocation_checked = revocation != Revocation::NotChecked;
+        let verdict = self
+            .verifier
+            .verify(key, revocation, at)
+            .and_then(|key| key.enter(asked.namespaces.as_ref(), asked.scope.as_ref()))
+            .map(|_| ());
+        Outcome::Signed { kid, claims, verdict, revocation_checked }
+    }
+}
+
+impl Trust<Store> {
+    fn at_home(console: &Console<'_, '_>) -> Result<Self, Error> {
+        let (store, verifier, config) = console.trust()?;
+        Ok(Self { verifier, prefix: Some(config.prefix), revocations: Some(store) })
     }
 
     /// Every step in its order; an error is that nothing can be decided.
     fn judge(self, text: &KeyText, asked: &Asked, at: UnixTime) -> Result<Outcome, Error> {
-        let key = UnverifiedKey::parse(text, &self.prefix).map_err(Refusal::from);
+        let prefix = self.prefix.clone().or_else(|| Prefix::borne_by(text)).unwrap_or_default();
+        let key = UnverifiedKey::parse(text, &prefix).map_err(Refusal::from);
         let key = match key.and_then(|key| self.verifier.authenticate(key)) {
             Ok(key) => key,
             Err(refusal) => return Ok(Outcome::Unsigned(refusal)),
         };
-        let revocation = match &self.store {
+        let revocation = match &self.revocations {
             Some(store) => store.revocation(&key)?,
             None => Revocation::NotChecked,
         };
-        Ok(settled(&self.verifier, key, revocation, asked, at))
+        Ok(self.settle(key, revocation, asked, at))
     }
-}
-
-/// What comes of a key whose signature holds: steps 4 to 10.
-fn settled(
-    verifier: &Verifier,
-    key: SignedKey,
-    revocation: Revocation,
-    asked: &Asked,
-    at: UnixTime,
-) -> Outcome {
-    let (kid, claims) = (key.kid(), Box::new(key.claims().clone()));
-    let revocation_checked = revocation != Revocation::NotChecked;
-    let verdict = verifier
-        .verify(key, revocation, at)
-        .and_then(|key| key.enter(asked.namespaces.as_ref(), asked.scope.as_ref()))
-        .map(|_| ());
-    Outcome::Signed { kid, claims, verdict, revocation_checked }
 }
 
 impl Outcome {

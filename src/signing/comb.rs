@@ -35,6 +35,25 @@ impl Comb {
             (&multiples[usize::from(digit.unsigned_abs())], digit.is_negative())
         })
     }
+
+    /// Adds the product of each scalar to the sum beside it, place by place: the multiples of one
+    /// place are brought near in one go, where each sum would have to wait for its own.
+    pub(super) fn add_products<'s>(
+        &self,
+        scalars: impl Iterator<Item = &'s Scalar>,
+        sums: &mut [EdwardsPoint],
+    ) {
+        let digits: Vec<_> = scalars.map(digits).collect();
+        let mut near = vec![EdwardsPoint::identity(); MULTIPLES];
+        for (place, multiples) in self.0.chunks_exact(MULTIPLES).enumerate() {
+            near.copy_from_slice(multiples);
+            for (sum, digits) in sums.iter_mut().zip(&digits) {
+                let digit = digits[place];
+                let multiple = &near[usize::from(digit.unsigned_abs())];
+                if digit < 0 { *sum -= multiple } else { *sum += multiple }
+            }
+        }
+    }
 }
 
 /// The digits of a scalar below the group order, the lowest first. The last one takes the carry and
@@ -125,6 +144,12 @@ pub(super) mod tests {
                     if subtracted { sum - multiple } else { sum + multiple }
                 });
                 assert_eq!(sum, scalar * point, "{scalar:?}");
+            }
+            let edges = edges();
+            let mut sums = vec![base; edges.len()];
+            comb.add_products(edges.iter(), &mut sums);
+            for (sum, scalar) in sums.into_iter().zip(&edges) {
+                assert_eq!(sum, base + scalar * point, "{scalar:?}");
             }
         }
     }

@@ -48,17 +48,18 @@ impl Equation {
 
     /// Whether this signature holds.
     pub(super) fn holds(&self, signed: &Signed<'_>) -> bool {
-        self.expected(signed).is_some_and(|point| point.compress().as_bytes() == signed.r())
+        let expected = self.scalars(signed).map(|scalars| self.evaluate(&scalars));
+        expected.is_some_and(|point| point.compress().as_bytes() == signed.r())
     }
 
     /// Whether each of these signatures holds.
     pub(super) fn hold(&self, signed: &[Signed<'_>]) -> Vec<bool> {
         let mut hold = vec![false; signed.len()];
         for (signed, hold) in signed.chunks(TOGETHER).zip(hold.chunks_mut(TOGETHER)) {
-            let expected = signed.iter().map(|signed| self.expected(signed));
-            let (open, points): (Vec<_>, Vec<_>) =
-                expected.enumerate().filter_map(|(index, point)| Some((index, point?))).unzip();
-            let written = EdwardsPoint::compress_batch_alloc(&points);
+            let scalars = signed.iter().map(|signed| self.scalars(signed));
+            let (open, scalars): (Vec<_>, Vec<_>) =
+                scalars.enumerate().filter_map(|(index, both)| Some((index, both?))).unzip();
+            let written = EdwardsPoint::compress_batch_alloc(&self.evaluate_all(&scalars));
             for (index, expected) in open.into_iter().zip(written) {
                 hold[index] = expected.as_bytes() == signed[index].r();
             }
@@ -66,20 +67,31 @@ impl Equation {
         hold
     }
 
-    /// R', unless the signature is refused whatever it is: S is not below the group order, or R is
-    /// of small order.
-    fn expected(&self, signed: &Signed<'_>) -> Option<EdwardsPoint> {
+    /// S and k, of which R' is made, unless the signature is refused whatever it is: S is not below
+    /// the group order, or R is of small order.
+    fn scalars(&self, signed: &Signed<'_>) -> Option<[Scalar; 2]> {
         let s = Option::<Scalar>::from(Scalar::from_canonical_bytes(*signed.s()))?;
         if SMALL_ORDER.iter().any(|small| small.as_bytes() == signed.r()) {
             return None;
         }
         let hash = Sha512::new().chain_update(signed.r()).chain_update(self.public);
         let hash = hash.chain_update(signed.message).finalize();
-        Some(self.evaluate(&s, &Scalar::from_bytes_mod_order_wide(&hash.into())))
+        Some([s, Scalar::from_bytes_mod_order_wide(&hash.into())])
+    }
+
+    /// \[S\]B − \[k\]A for each S and k.
+    fn evaluate_all(&self, scalars: &[[Scalar; 2]]) -> Vec<EdwardsPoint> {
+        if scalars.len() < ENOUGH {
+            return scalars.iter().map(|both| self.evaluate(both)).collect();
+        }
+        let mut sums = vec![EdwardsPoint::identity(); scalars.len()];
+        BASE.add_products(scalars.iter().map(|[s, _]| s), &mut sums);
+        self.minus_a.add_products(scalars.iter().map(|[_, k]| k), &mut sums);
+        sums
     }
 
     /// \[S\]B − \[k\]A.
-    fn evaluate(&self, s: &Scalar, k: &Scalar) -> EdwardsPoint {
+    fn evaluate(&self, [s, k]: &[Scalar; 2]) -> EdwardsPoint {
         // What is added from the front, what is subtracted from the back: no branch depends on
         // a sign, and all multiples are on their way from memory before the first is needed.
         let mut terms = [EdwardsPoint::identity(); 2 * PLACES];
@@ -112,8 +124,11 @@ static BASE: LazyLock<Comb> = LazyLock::new(|| Comb::new(ED25519_BASEPOINT_POINT
 static SMALL_ORDER: LazyLock<[CompressedEdwardsY; 8]> =
     LazyLock::new(|| EIGHT_TORSION.map(|point| point.compress()));
 
-/// How many share an inversion: more would save little, and hold more memory.
-const TOGETHER: usize = 256;
+/// How many are calculated together: more would save little, and hold more memory.
+const TOGETHER: usize = 1024;
+
+/// From how many on it pays to bring all multiples near.
+const ENOUGH: usize = 256;
 
 #[cfg(test)]
 mod tests {
@@ -126,14 +141,23 @@ mod tests {
         for part in [0, 1] {
             let point = EdwardsPoint::mul_base(&a) + EIGHT_TORSION[part];
             let equation = Equation::new(&VerifyingKey::from(point));
+            let mut all = vec![];
             for (s, k) in edges().iter().zip(edges().iter().rev()) {
-                for (s, k) in [(s, k), (k, k), (&Scalar::ZERO, k), (s, &Scalar::ZERO)] {
+                let (s, k, zero) = (*s, *k, Scalar::ZERO);
+                let cases = [[s, k], [k, k], [zero, k], [s, zero]];
+                for [s, k] in &cases {
                     let expected = EdwardsPoint::vartime_double_scalar_mul_basepoint(k, &-point, s);
-                    assert_eq!(equation.evaluate(s, k), expected, "{s:?} {k:?}");
+                    assert_eq!(equation.evaluate(&[*s, *k]), expected, "{s:?} {k:?}");
                 }
+                all.extend(cases);
                 // Whatever k is, nothing is left but the part of small order.
-                let rest = equation.evaluate(&(k * a), k);
+                let rest = equation.evaluate(&[k * a, k]);
                 assert_eq!(rest, -EIGHT_TORSION[part] * k, "{k:?}");
+            }
+            // Fewer and more than are worth it to go place by place.
+            for scalars in [&all[..ENOUGH - 1], &all[..ENOUGH], &all[..]] {
+                let alone: Vec<_> = scalars.iter().map(|both| equation.evaluate(both)).collect();
+                assert_eq!(equation.evaluate_all(scalars), alone);
             }
         }
     }

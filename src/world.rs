@@ -10,6 +10,8 @@ use std::{
 };
 
 use etcetera::BaseStrategy;
+#[cfg(target_os = "linux")]
+use rustix::pipe::{fcntl_getpipe_size, fcntl_setpipe_size};
 use rustix::{
     process::{DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit},
     time::{ClockId, clock_gettime},
@@ -134,6 +136,21 @@ pub fn room_for_files(wanted: usize) -> usize {
         return raised;
     }
     most(current)
+}
+
+/// Lets a pipe on standard input hold so many bytes, as far as the system does, so that whoever
+/// writes there waits less often for whoever reads.
+pub fn widen_stdin(wanted: usize) {
+    #[cfg(target_os = "linux")]
+    {
+        let stdin = io::stdin();
+        // What is no pipe has no size.
+        if fcntl_getpipe_size(&stdin).is_ok_and(|size| size < wanted) {
+            let _ = fcntl_setpipe_size(&stdin, wanted);
+        }
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = wanted;
 }
 
 /// Wipes what calls have left on the stack: a secret that was moved leaves copies where it was.

@@ -25,6 +25,7 @@ use crate::{
     store::{self, Watch},
     time::UnixTime,
     verify::Refusal,
+    world,
 };
 
 /// Tells of every line whether it is a key that holds; the answer is the worst of all.
@@ -36,6 +37,7 @@ pub(super) fn run(
 ) -> Result<Exit, Error> {
     let threads = thread::available_parallelism().map_or(1, NonZero::get);
     let (mut input, mut worst) = (Input::new(), None);
+    world::widen_stdin(BLOCK);
     while let Some(lines) = input.lines(console.world.stdin).map_err(Error::Input)? {
         console.world.waited();
         let (at, json) = (at.unwrap_or(console.world.now), console.json());
@@ -239,8 +241,8 @@ impl Input {
     }
 }
 
-/// How much is read at once.
-const BLOCK: usize = 1 << 18;
+/// How much is read at once: with 250 characters a key, a thousand and more for each of two threads.
+const BLOCK: usize = 1 << 19;
 
 /// How many lines are judged at once: as many keys as one read brings, of which each has more than
 /// 200 characters. Shorter lines are more, and wait for the next time.

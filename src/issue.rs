@@ -97,9 +97,12 @@ pub fn keys(
     };
     // A key may begin later, but none is handed out that can never hold.
     let begins = request.not_before.map_or(now, |nbf| nbf.max(now));
-    let seal = |id| key::seal(request.claims(id, issued_at), &server_key, &request.prefix);
+    let claims = |id: &KeyId| request.claims(*id, issued_at);
+    let seal = |ids: &[KeyId]| key::seal_all(ids.iter().map(claims), &server_key, &request.prefix);
     let mut keys = Vec::with_capacity(request.count as usize);
-    let ids: Vec<_> = (0..request.count).map(|_| KeyId::draw(entropy)).collect();
+    let mut ids: Vec<_> = (0..request.count).map(|_| KeyId::draw(entropy)).collect();
+    // In order the ledger finds the place of each beside that of the one before it.
+    ids.sort();
     seal_all(&ids, &seal, |mut sealed| {
         // Among 2^80 ids one collision is a wonder, and a second is no chance any more.
         let mut draws = 0;
@@ -110,7 +113,7 @@ pub fn keys(
             }
             draws += 1;
             id = KeyId::draw(entropy);
-            sealed = seal(id)?;
+            sealed = key::seal(claims(&id), &server_key, &request.prefix)?;
         }
         verifier.verify(sealed.key, Revocation::None, begins)?;
         keys.push((id, sealed.text));
@@ -166,11 +169,11 @@ fn after_rules(change: &Change<'_>, request: &Request, kid: Kid) -> Result<UnixT
 /// comes.
 fn seal_all(
     ids: &[KeyId],
-    seal: &(dyn Fn(KeyId) -> Result<SealedKey, Unsealable> + Sync),
+    seal: &(dyn Fn(&[KeyId]) -> Result<Vec<SealedKey>, Unsealable> + Sync),
     mut take: impl FnMut(SealedKey) -> Result<(), IssueFault>,
 ) -> Result<(), IssueFault> {
     if ids.len() <= CHUNK {
-        return ids.iter().try_for_each(|id| take(seal(*id)?));
+        return seal(ids)?.into_iter().try_for_each(take);
     }
     let (give, taken) = mpsc::sync_channel(4);
     let chunks = Mutex::new(ids.chunks(CHUNK));
@@ -180,9 +183,8 @@ fn seal_all(
             let give = give.clone();
             scope.spawn(move || {
                 while let Some(chunk) = next() {
-                    let sealed = chunk.iter().map(|id| seal(*id)).collect::<Result<Vec<_>, _>>();
                     // Nobody takes any more once one has failed.
-                    if give.send(sealed).is_err() {
+                    if give.send(seal(chunk)).is_err() {
                         return;
                     }
                 }

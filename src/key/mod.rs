@@ -8,7 +8,7 @@ mod id;
 
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
-use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use base64::{Engine, engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use sha2::{Digest, Sha256};
 use smol_str::SmolStr;
 use zeroize::{Zeroize, Zeroizing};
@@ -170,8 +170,11 @@ impl<'t> UnverifiedKey<'t> {
         let kid = read_header(header).ok_or(Malformed::Header)?;
         // What a key says is no secret. Its signature is wiped where it comes to lie; a move on the
         // stack may leave a copy.
-        let mut room = [0; KeyText::MOST / 4 * 3];
-        let claims = decode(claims, &mut room).and_then(Claims::read);
+        // What nearly all keys say has room in a tenth of what there could be to clear.
+        let claims = match claims.len() <= MOST_CLAIMS / 3 * 4 {
+            true => decode(claims, &mut [0; MOST_CLAIMS]).and_then(Claims::read),
+            false => decode(claims, &mut [0; KeyText::MOST / 4 * 3]).and_then(Claims::read),
+        };
         let mut bytes = Zeroizing::new([0; 64]);
         Ok(Self {
             kid,
@@ -275,40 +278,92 @@ pub fn seal(
     server_key: &ServerKey,
     prefix: &Prefix,
 ) -> Result<SealedKey, Unsealable> {
-    if !claims.in_order() {
-        return Err(Unsealable::EndsBeforeItBegins);
-    }
+    let written = Written::new(claims, server_key.public().kid(), prefix)?;
+    let signature = server_key.sign(written.signing_input());
+    written.seal(&signature)
+}
+
+/// The same of many keys at once, which costs less for each.
+pub fn seal_all(
+    claims: impl IntoIterator<Item = Claims>,
+    server_key: &ServerKey,
+    prefix: &Prefix,
+) -> Result<Vec<SealedKey>, Unsealable> {
     let kid = server_key.public().kid();
-    let (header, said) = (format!("{BEFORE_KID}{kid}{AFTER_KID}"), json::write(&claims));
-    // Room for all of it at once: a growing buffer would leave copies behind.
-    let length = prefix.as_str().len() + (header.len() + said.len() + 64).div_ceil(3) * 4 + 4;
-    let mut text = Zeroizing::new(String::with_capacity(length));
-    text.push_str(prefix.as_str());
-    BASE64_URL_SAFE_NO_PAD.encode_string(header, &mut text);
-    text.push('.');
-    BASE64_URL_SAFE_NO_PAD.encode_string(said, &mut text);
-    let signature = server_key.sign(&text.as_bytes()[prefix.as_str().len()..]);
-    text.push('.');
-    BASE64_URL_SAFE_NO_PAD.encode_string(signature, &mut text);
-    if text.len() > KeyText::MOST {
-        return Err(Unsealable::TooLong { length: text.len() });
+    let written = claims.into_iter().map(|claims| Written::new(claims, kid, prefix));
+    let written = written.collect::<Result<Vec<_>, _>>()?;
+    let signing_inputs: Vec<_> = written.iter().map(Written::signing_input).collect();
+    let signatures = server_key.sign_all(&signing_inputs);
+    written
+        .into_iter()
+        .zip(&signatures)
+        .map(|(written, signature)| written.seal(signature))
+        .collect()
+}
+
+/// A key that lacks its signature.
+struct Written {
+    kid: Kid,
+    claims: Claims,
+    text: Zeroizing<String>,
+    /// Where the JWS begins, behind the prefix.
+    jws: usize,
+}
+
+impl Written {
+    fn new(claims: Claims, kid: Kid, prefix: &Prefix) -> Result<Self, Unsealable> {
+        if !claims.in_order() {
+            return Err(Unsealable::EndsBeforeItBegins);
+        }
+        let (jws, said) = (prefix.as_str().len(), json::write(&claims));
+        // Room for all of it at once: a growing buffer would leave copies behind.
+        let header = BEFORE_KID.len() + (1 + Kid::LENGTH) / 3 * 4 + AFTER_KID.len();
+        let length = jws + header + (said.len() + 64).div_ceil(3) * 4 + 4;
+        let mut text = Zeroizing::new(String::with_capacity(length));
+        text.push_str(prefix.as_str());
+        text.push_str(BEFORE_KID);
+        BASE64_URL_SAFE_NO_PAD.encode_string(format!("\"{kid}"), &mut text);
+        text.push_str(AFTER_KID);
+        text.push('.');
+        BASE64_URL_SAFE_NO_PAD.encode_string(said, &mut text);
+        Ok(Self { kid, claims, text, jws })
     }
-    let sha256 = Sha256::digest(&text.as_bytes()[prefix.as_str().len()..]).into();
-    Ok(SealedKey { text: KeyText(text), sha256, key: SignedKey { kid, claims } })
+
+    fn signing_input(&self) -> &[u8] {
+        &self.text.as_bytes()[self.jws..]
+    }
+
+    fn seal(self, signature: &[u8; 64]) -> Result<SealedKey, Unsealable> {
+        let Self { kid, claims, mut text, jws } = self;
+        text.push('.');
+        BASE64_URL_SAFE_NO_PAD.encode_string(signature, &mut text);
+        if text.len() > KeyText::MOST {
+            return Err(Unsealable::TooLong { length: text.len() });
+        }
+        let sha256 = Sha256::digest(&text.as_bytes()[jws..]).into();
+        Ok(SealedKey { text: KeyText(text), sha256, key: SignedKey { kid, claims } })
+    }
 }
 
 /// Base64url in its one spelling: no padding, no trailing bits (RFC 4648 section 3.5). It is read into
 /// the front of `room`; none if there is not enough of it.
 fn decode<'r>(text: &str, room: &'r mut [u8]) -> Option<&'r [u8]> {
-    let length = BASE64_URL_SAFE_NO_PAD.decode_slice(text, room).ok()?;
+    let length = BASE64URL.decode_slice(text, room).ok()?;
     Some(&room[..length])
 }
 
+/// What decodes: by vectors where the processor has them, in a third of the time.
+#[cfg(target_arch = "x86_64")]
+static BASE64URL: std::sync::LazyLock<engine::Simd> =
+    std::sync::LazyLock::new(|| engine::Simd::url_safe(engine::general_purpose::NO_PAD));
+#[cfg(not(target_arch = "x86_64"))]
+static BASE64URL: engine::GeneralPurpose = BASE64_URL_SAFE_NO_PAD;
+
 /// Whom a header names, if it is in all else that of every key.
 fn read_header(header: &str) -> Option<Kid> {
-    let mut room = [0; BEFORE_KID.len() + Kid::LENGTH + AFTER_KID.len()];
-    let header = str::from_utf8(decode(header, &mut room)?).ok()?;
-    header.strip_prefix(BEFORE_KID)?.strip_suffix(AFTER_KID)?.parse().ok()
+    let kid = header.strip_prefix(BEFORE_KID)?.strip_suffix(AFTER_KID)?;
+    let mut room = [0; 1 + Kid::LENGTH];
+    str::from_utf8(decode(kid, &mut room)?).ok()?.strip_prefix('"')?.parse().ok()
 }
 
 /// Why a text is no well-formed key.
@@ -370,7 +425,11 @@ pub enum Unsealable {
     },
 }
 
-/// The JOSE header of every key (RFC 7515 section 4; `typ` as in RFC 8725 section 3.11), around the
-/// name of its server key.
-const BEFORE_KID: &str = r#"{"alg":"EdDSA","kid":""#;
-const AFTER_KID: &str = r#"","typ":"msb+jwt"}"#;
+/// The JOSE header of every key (RFC 7515 section 4; `typ` as in RFC 8725 section 3.11), around a
+/// quotation mark and the name of its server key: `{"alg":"EdDSA","kid":` and `","typ":"msb+jwt"}`
+/// are whole groups of three bytes, and are always written so.
+const BEFORE_KID: &str = "eyJhbGciOiJFZERTQSIsImtpZCI6";
+const AFTER_KID: &str = "IiwidHlwIjoibXNiK2p3dCJ9";
+
+/// As many bytes of claims have room for as nearly every key has.
+const MOST_CLAIMS: usize = 384;

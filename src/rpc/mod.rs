@@ -117,12 +117,21 @@ pub fn calls(body: &[u8], door: Door, said: &Said<'_>) -> Result<Calls, (NotCall
 impl Calls {
     /// What all of these calls ask of the key, beside what the request names elsewhere.
     pub fn ask(&self, elsewhere: &Wanted<Namespaces>) -> Ask {
-        let all = Ask { namespaces: Wanted::Any, own_namespace: false, scope: Wanted::Any };
-        self.calls.iter().fold(all, |all, call| Ask {
-            namespaces: all.namespaces.and(call.namespaces(elsewhere), both_namespaces),
-            scope: all.scope.and(call.scope(), both_scopes),
-            ..all
-        })
+        let namespaces = self.calls.iter().map(|call| call.namespaces(elsewhere));
+        let namespaces = namespaces.fold(Wanted::Any, |all, one| all.and(one, both_namespaces));
+        Ask { namespaces, own_namespace: false, scope: self.scope() }
+    }
+
+    fn scope(&self) -> Wanted<Scope> {
+        let mut words = vec![];
+        for call in &self.calls {
+            match &call.operation {
+                Operation::Free => {}
+                Operation::Named(word) => words.push(word.clone()),
+                Operation::Other => return Wanted::Unsaid,
+            }
+        }
+        if words.is_empty() { Wanted::Any } else { Wanted::These(Scope::of(words)) }
     }
 
     /// How the client names its call, if it is one.
@@ -143,32 +152,11 @@ impl Call {
         };
         named.fold(elsewhere, |all, one| all.and(one, both_namespaces))
     }
-
-    fn scope(&self) -> Wanted<Scope> {
-        match &self.operation {
-            Operation::Free => Wanted::Any,
-            Operation::Named(word) => Wanted::These(Scope::of(vec![word.clone()])),
-            Operation::Other => Wanted::Unsaid,
-        }
-    }
 }
 
 fn both_namespaces(one: Namespaces, other: Namespaces) -> Wanted<Namespaces> {
-    if one == Namespaces::All || other == Namespaces::All {
-        return Wanted::These(Namespaces::All);
-    }
-    // More than any key can name are asked of a key for all.
+    // All beside names is all, and more than any key can name are asked of a key for all.
     Namespaces::union(vec![one, other]).map_or(Wanted::These(Namespaces::All), Wanted::These)
-}
-
-fn both_scopes(one: Scope, other: Scope) -> Wanted<Scope> {
-    match (one, other) {
-        (Scope::Only(mut words), Scope::Only(more)) => {
-            words.extend(more);
-            Wanted::These(Scope::of(words))
-        }
-        (Scope::Every, _) | (_, Scope::Every) => Wanted::Unsaid,
-    }
 }
 
 impl Id {
@@ -595,8 +583,11 @@ mod tests {
             calls(body.as_bytes(), Door::Rpc, &Said::default()).unwrap().id().cloned()
         };
         assert_eq!(id("7"), Some(Id::Number(7)));
+        assert_eq!(id("-7"), Some(Id::Number(-7)));
         assert_eq!(id(r#""a-1""#), Some(Id::Text("a-1".to_owned())));
-        for harmful in ["null", "1.5", "18446744073709551615", r#""""#, r#""a b""#, r#""<""#] {
+        for harmful in
+            ["null", "true", "1.5", "18446744073709551615", r#""""#, r#""a b""#, r#""<""#]
+        {
             assert_eq!(id(harmful), None, "{harmful}");
         }
         let fault = |body: &str| {

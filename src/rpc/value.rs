@@ -2,7 +2,10 @@
 
 use std::{borrow::Cow, fmt};
 
-use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde::{
+    Deserialize,
+    de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor},
+};
 
 use super::NotCalls;
 
@@ -136,7 +139,7 @@ impl<'de> Visitor<'de> for Reader {
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value<'de>, A::Error> {
         let Self { levels } = self.below()?;
         let mut members = vec![];
-        while let Some(name) = entries.next_key_seed(Name)? {
+        while let Some(Name(name)) = entries.next_key()? {
             members.push((name, entries.next_value_seed(Self { levels })?));
         }
         let members = Members::of(members)
@@ -145,32 +148,31 @@ impl<'de> Visitor<'de> for Reader {
     }
 }
 
-/// Reads the name of a member, without a copy where nothing in it is escaped.
-struct Name;
-
-impl<'de> DeserializeSeed<'de> for Name {
-    type Value = Cow<'de, str>;
-
-    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<Cow<'de, str>, D::Error> {
-        reader.deserialize_str(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Name {
-    type Value = Cow<'de, str>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a name")
-    }
-
-    fn visit_borrowed_str<E>(self, name: &'de str) -> Result<Cow<'de, str>, E> {
-        Ok(Cow::Borrowed(name))
-    }
-
-    fn visit_str<E>(self, name: &str) -> Result<Cow<'de, str>, E> {
-        Ok(Cow::Owned(name.to_owned()))
-    }
-}
+/// The name of a member, without a copy where nothing in it is escaped.
+#[derive(Deserialize)]
+struct Name<'b>(#[serde(borrow)] Cow<'b, str>);
 
 /// How deep a body may be nested.
 const DEPTH: usize = 128;
+
+#[cfg(test)]
+mod tests {
+    use serde::de::Expected;
+
+    use super::*;
+
+    #[test]
+    fn any_json_is_expected() {
+        let reader = Reader { levels: DEPTH };
+        assert_eq!((&reader as &dyn Expected).to_string(), "JSON");
+    }
+
+    #[test]
+    fn names_are_borrowed_where_they_can_be() {
+        let Ok(Value::Object(members)) = read(br#"{"a":1,"\u0062":2}"#) else {
+            panic!("an object")
+        };
+        let borrowed = members.0.iter().map(|(name, _)| matches!(name, Cow::Borrowed(_)));
+        assert_eq!(borrowed.collect::<Vec<_>>(), [true, false]);
+    }
+}

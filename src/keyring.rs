@@ -68,9 +68,8 @@ impl KeyRing {
     /// that do for longest are prepared, so that old ones take no memory. What `like` has of them is
     /// taken over.
     pub fn prepared(mut self, like: &KeyRing, now: UnixTime) -> Self {
-        let counting = self.0.iter_mut().filter(|key| key.standing.counts(now));
-        let mut counting: Vec<_> =
-            counting.filter_map(|key| Some((key.standing.end()?, key))).collect();
+        let ends = self.0.iter_mut().filter_map(|key| Some((key.standing.end()?, key)));
+        let mut counting: Vec<_> = ends.filter(|(end, _)| now < *end).collect();
         counting.sort_by_key(|(end, _)| Reverse(*end));
         for (_, key) in counting.into_iter().take(PREPARED) {
             let known = like.find(key.public.kid()).filter(|known| known.public == key.public);

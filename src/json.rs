@@ -25,3 +25,16 @@ macro_rules! as_text {
 }
 
 pub(crate) use as_text;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_appended_is_what_is_written() {
+        let mut text = b"x ".to_vec();
+        append(&mut text, &["a\"", "b"]);
+        assert_eq!(text, br#"x ["a\"","b"]"#);
+        assert_eq!(write(&["a\"", "b"]), r#"["a\"","b"]"#);
+    }
+}

@@ -677,6 +677,7 @@ mod tests {
     fn leave_lasts_as_long_as_the_key_does() {
         let gate = gate();
         let mut admission = let_in(&gate, claims("a", "*"));
+        assert_eq!(admission.id(), "0123456789abcdef".parse().ok());
         let mut again = |now| admission.again(&gate, at(now)).map_err(|denial| denial.reason());
         assert_eq!(again(NOW), Ok(()));
         assert_eq!(again(NOW + 9), Ok(()));

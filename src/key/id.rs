@@ -100,6 +100,7 @@ mod tests {
         // RFC 4648 bits, Crockford's letters: 0,1,2,3 … 15.
         assert_eq!(id.to_string(), "0123456789abcdef");
         assert_eq!(KeyId([0xff; 10]).to_string(), "zzzzzzzzzzzzzzzz");
+        assert_eq!(format!("{id:?}"), "0123456789abcdef");
     }
 
     #[test]
@@ -107,6 +108,20 @@ mod tests {
         let id: KeyId = "zzg0000000000001".parse().unwrap();
         assert_eq!([0, 1, 11, 12].map(|count| id.first_bits(count)), [0, 1, 0x7ff, 0xffe]);
         assert_eq!(id.first_bits(64), 0xffe0 << 48);
+    }
+
+    #[test]
+    fn what_an_id_may_begin_with_is_the_beginning_of_one() {
+        for (text, may) in [
+            ("", true),
+            ("0", true),
+            ("zzzzzzzzzzzzzzzz", true),
+            ("zzzzzzzzzzzzzzzzz", false),
+            ("i", false),
+            ("0A", false),
+        ] {
+            assert_eq!(KeyId::may_begin_with(text), may, "{text}");
+        }
     }
 
     #[test]

@@ -433,3 +433,113 @@ const AFTER_KID: &str = "IiwidHlwIjoibXNiK2p3dCJ9";
 
 /// As many bytes of claims have room for as nearly every key has.
 const MOST_CLAIMS: usize = 384;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{namespace::Namespaces, scope::Scope, time::UnixTime};
+
+    /// A key that belongs to so many characters.
+    fn sealed(owner: usize) -> KeyText {
+        let claims = Claims {
+            jti: "0123456789abcdef".parse().unwrap(),
+            iat: UnixTime::from_secs(1_800_000_000).unwrap(),
+            exp: None,
+            nbf: None,
+            namespace: Namespaces::All,
+            scope: Scope::Every,
+            sub: "a".repeat(owner).parse().ok(),
+            iss: None,
+            aud: None,
+        };
+        seal(claims, &ServerKey::from_seed(&[1; 32]), &Prefix::default()).unwrap().text
+    }
+
+    #[test]
+    fn whoever_looks_at_a_key_sees_nothing_of_it() {
+        let text = sealed(0);
+        assert_eq!(format!("{text:?}"), "KeyText(…)");
+        let key = UnverifiedKey::parse(&text, &Prefix::default()).unwrap();
+        assert_eq!(format!("{key:?}"), "UnverifiedKey(…)");
+    }
+
+    #[test]
+    fn a_text_has_its_room_from_the_beginning() {
+        for owner in [0, 1, 2, 3, 100, 128] {
+            let text = sealed(owner).0;
+            assert!(text.capacity() <= text.len() + 8, "{} for {}", text.capacity(), text.len());
+        }
+    }
+
+    #[test]
+    fn what_is_too_long_for_a_key_has_no_hash() {
+        let hashed = |length| {
+            let text = KeyText::from(format!("{:x<length$}", "msb_"));
+            text.sha256(&Prefix::default()).is_some()
+        };
+        assert_eq!([4, 4096, 4097].map(hashed), [true, true, false]);
+    }
+
+    /// What is read of a text, and of the same bytes as a line.
+    #[track_caller]
+    fn reads(text: &str, expected: Result<(), Malformed>) {
+        let prefix = Prefix::default();
+        let key_text = KeyText::from(text.to_owned());
+        let said = |read: Result<UnverifiedKey<'_>, Malformed>| read.map(|key| key.claims);
+        let read = said(UnverifiedKey::parse(&key_text, &prefix));
+        assert_eq!(read.clone().map(|_| ()), expected, "{text}");
+        assert_eq!(said(UnverifiedKey::parse_line(text.as_bytes(), Some(&prefix))), read, "{text}");
+    }
+
+    #[test]
+    fn a_line_is_read_as_a_text_is() {
+        let good = sealed(9);
+        let good = good.expose();
+        reads(good, Ok(()));
+        reads(&format!("{good} "), Err(Malformed::Blank));
+        reads(&format!("{:x<4096}", "msb_"), Err(Malformed::Parts));
+        reads(&format!("{:x<4097}", "msb_"), Err(Malformed::TooLong));
+        let line = |line: &[u8], prefix: Option<&str>| {
+            let prefix = prefix.map(|prefix| prefix.parse().unwrap());
+            UnverifiedKey::parse_line(line, prefix.as_ref()).map(|_| ())
+        };
+        let behind = [good.as_bytes(), b"\xff"].concat();
+        assert_eq!(line(&behind, Some("msb_")), Err(Malformed::Signature));
+        let in_front = [&b"\xff"[..], good.as_bytes()].concat();
+        assert_eq!(line(&in_front, Some("msb_")), Err(Malformed::Prefix));
+        let other = good.replacen("msb_", "ci_", 1);
+        assert_eq!(line(other.as_bytes(), Some("msb_")), Err(Malformed::Prefix));
+        assert_eq!(line(other.as_bytes(), Some("ci_")), Ok(()));
+        assert_eq!(line(other.as_bytes(), None), Ok(()));
+        assert_eq!(line(b"no key", None), Err(Malformed::Prefix));
+    }
+
+    #[test]
+    fn what_stands_in_front_of_a_key_is_told() {
+        for text in ["Bearer msb_x", "bearer", "BEARER msb_x"] {
+            reads(text, Err(Malformed::Bearer));
+        }
+        reads("MSB_API_KEY=msb_x", Err(Malformed::Assignment));
+        reads("MSB_API=msb_x", Err(Malformed::Prefix));
+        for text in ["\"msb_x\"", "'msb_x'"] {
+            reads(text, Err(Malformed::Quoted));
+        }
+        for text in [" msb_x", "x ", "msb_a b"] {
+            reads(text, Err(Malformed::Blank));
+        }
+        for text in ["", "x", "ci_x"] {
+            reads(text, Err(Malformed::Prefix));
+        }
+    }
+
+    #[test]
+    fn a_text_bears_the_prefix_that_it_has() {
+        let borne = |text: &str| {
+            let prefix = Prefix::borne_by(&KeyText::from(text.to_owned()));
+            prefix.map(|prefix| prefix.to_string())
+        };
+        let texts = ["msb_x", "a1_b_c", "x", "_x", "Ab_x", ""];
+        let expected = [Some("msb_"), Some("a1_"), None, None, None, None];
+        assert_eq!(texts.map(borne), expected.map(|prefix| prefix.map(str::to_owned)));
+    }
+}

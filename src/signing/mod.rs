@@ -273,4 +273,23 @@ mod tests {
         }
         assert!(ServerKey::from_seed(&[0; 32]).sign_all(&[]).is_empty());
     }
+
+    #[test]
+    fn what_is_shown_of_a_server_key_is_its_name_alone() {
+        let server_key = ServerKey::from_seed(&[1; 32]);
+        let (public, kid) = (server_key.public(), server_key.public().kid());
+        assert_eq!(format!("{server_key:?}"), "ServerKey(…)");
+        assert_eq!(format!("{public:?}"), format!("PublicKey({kid})"));
+        assert_eq!(format!("{kid:?}"), kid.to_string());
+        let signature = server_key.sign(b"signed");
+        let signed = Signed { message: b"signed", signature: &signature };
+        assert_eq!(format!("{signed:?}"), "Signed(…)");
+    }
+
+    #[test]
+    fn two_server_keys_are_two() {
+        let [one, other] = [1, 2].map(|seed| ServerKey::from_seed(&[seed; 32]));
+        assert_eq!(one.public(), &one.public().prepared());
+        assert_ne!(one.public(), other.public());
+    }
 }

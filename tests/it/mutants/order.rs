@@ -2,7 +2,7 @@
 //! is told.
 
 use msb::{
-    key::{KeyText, Prefix, UnverifiedKey},
+    key::{KeyText, Prefix, SignedKey, UnverifiedKey},
     keyring::{KeyRing, RingKey, Standing},
     policy::{Breach, Policy},
     revocations::{Cause, Revocation, Revoked},
@@ -11,7 +11,7 @@ use msb::{
 };
 use zeroize::Zeroizing;
 
-use super::{Mutants, at};
+use super::{FEWEST, LIMITED, Mutants, NAMED, at, key_text, parse};
 use crate::harness::NOW;
 
 const ID: &str = "40h24gs8awjptfkg";
@@ -274,6 +274,39 @@ fn every_step_has_its_word() {
         Step::ALL.map(Step::word).join(" "),
         "spelling server_key signature standing audience start end revocation policy namespace scope"
     );
+}
+
+#[test]
+fn many_keys_are_authenticated_as_each_is_alone() {
+    let [ours, other, stranger] = [1, 2, 3]
+        .map(|seed| Mutants { server_key: ServerKey::from_seed(&[seed; 32]), ..Mutants::new() });
+    let known = [&ours, &other].map(|signs| signs.server_key.public().clone());
+    let (limited, named) = (ours.key(LIMITED), ours.key(NAMED));
+    let (input, signature) =
+        (limited.rsplit_once('.').unwrap().0, named.rsplit_once('.').unwrap().1);
+    let forged = format!("{input}.{signature}");
+    let texts =
+        [ours.key(FEWEST), forged, other.key(NAMED), stranger.key(NAMED), ours.key(LIMITED)];
+    let texts = texts.map(|text| key_text(&text));
+    for ring in
+        [KeyRing::published(known.clone()), KeyRing::published(known.map(|key| key.prepared()))]
+    {
+        let verifier = Verifier::offline(ring);
+        let told = |judged: Result<SignedKey, Refusal>| {
+            judged.map(|key| (key.kid(), key.claims().clone()))
+        };
+        let read = || texts.iter().map(|text| parse(text).unwrap());
+        let together: Vec<_> =
+            verifier.authenticate_all(read().collect()).into_iter().map(told).collect();
+        let alone: Vec<_> = read().map(|key| told(verifier.authenticate(key))).collect();
+        assert_eq!(together, alone);
+        let verdict =
+            |judged: &Result<_, Refusal>| judged.as_ref().err().map_or("valid", Refusal::verdict);
+        assert_eq!(
+            alone.iter().map(verdict).collect::<Vec<_>>(),
+            ["valid", "bad_signature", "valid", "unknown_server_key", "valid"]
+        );
+    }
 }
 
 #[test]

@@ -67,7 +67,7 @@ fn a_page_that_claims_more_is_noticed() {
         "no test for",
     );
     check(promises, &add("It is quick\n    cargo bench\n"), "does not run");
-    check(promises, &add("It is quick\n    MSB_SERVER=all cargo test --lib\n"), "does not run");
+    check(promises, &add("It is quick\n    MSB_SERVER=some cargo test --lib\n"), "does not run");
     check(promises, &add("It is quick\n"), "nothing checks");
     check(".ci/run", &|text| text.replace("prove deny ", "step "), "does not run `.ci/deny`");
 }
@@ -78,14 +78,17 @@ fn figures_are_those_of_the_last_run() {
         return;
     }
     let promises = "## One\n\nIt holds\n    cargo test --test it house\n    .ci/first\n    \
-                    MSB_FAULTS=all cargo test --test faults\n    by hand: nothing\n";
+                    MSB_FAULTS=all cargo test --test faults\n    contrib/release/twice\n    \
+                    by hand: nothing\n";
     let log = "     Running unittests src/lib.rs (target/debug/deps/msb-1)\n\
                test house::not_this_one ... ok\n\
                test result: ok. 1 passed; 0 failed\n     \
                Running tests/it/main.rs (target/debug/deps/it-1)\n\
                test house::one ... ok\ntest house::two ... ok\ntest format::three ... ok\n\
                test house::four ... ignored\n\
-               test result: ok. 3 passed; 0 failed\n";
+               test result: ok. 3 passed; 0 failed\n     \
+               Running tests/faults/main.rs (target/debug/deps/faults-1)\n\
+               2 passed, 0 failed\n";
     let (scratch, _) = changed("docs/proof/promises.txt", |_| promises.to_owned(), "page");
     let run = scratch.path("target/proof");
     fs::create_dir_all(&run).unwrap();
@@ -115,9 +118,10 @@ fn figures_are_those_of_the_last_run() {
         "on 2026-11-29, commit abc1234.",
         "| It holds | `cargo test --test it house` | 2 passed |",
         "|  | `.ci/first` | a key was made |",
-        "|  | `MSB_FAULTS=all cargo test --test faults` | not run |",
+        "|  | `MSB_FAULTS=all cargo test --test faults` | 2 passed |",
+        "|  | `contrib/release/twice` | not run |",
         "|  | [by hand: nothing](#nothing) | not run |",
-        "| `cargo test` | 4 passed | 70 |",
+        "| `cargo test` | 6 passed | 70 |",
         "| `cargo fmt --check` | passed | 1 |",
         "Not run: there is no `docs/proof/nothing.tsv`.",
     ] {

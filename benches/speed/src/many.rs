@@ -8,7 +8,7 @@ use crate::{
     peers::{Jwt, Library},
     program,
     scratch::Scratch,
-    turn::{Case, alternate, tell},
+    turn::{Case, alternate, tell, tell_time},
     verify::JWT_AWS_LC,
 };
 
@@ -64,20 +64,22 @@ pub fn lines(msb: &Path, scratch: &Scratch, extent: &Extent, figures: &mut Figur
         Case::here(JWT_AWS_LC, || jwt.verify()),
     ];
     alternate(&mut cases, extent.rounds.min(FEWER), extent.turn);
-    let [ours, theirs] = &cases;
+    let [ours, theirs] = &mut cases;
     tell(figures, &format!("{}, processor time of a key", ours.name), "", &ours.processor(), " ns");
     tell(figures, &format!("{} decodes", theirs.name), "", &theirs.processor(), " ns");
     let what = format!("{}, keys in a second of a processor / {}", ours.name, theirs.name);
     tell(figures, &what, "at least 4.00", &theirs.over(ours), "");
     let (mut walls, mut processors, mut peak) = (vec![], vec![], 0_f64);
+    let mut paces = vec![];
     for _ in 0..extent.again {
+        paces.push(theirs.turn().processor);
         let (spent, memory) = program::run_watched(&mut verify(), many.as_bytes());
         walls.push(spent.wall / 1e9);
         processors.push(spent.processor / 1e9);
         peak = peak.max(memory);
     }
     let what = format!("{} with {} keys", ours.name, extent.lines);
-    tell(figures, &format!("{what}, on all processors"), "4 s", &walls, " s");
+    tell_time(figures, &format!("{what}, on all processors"), "4 s", &walls, &paces, " s");
     tell(figures, &format!("{what}, processor time"), "", &processors, " s");
     figures.add(&format!("{what}, most memory"), "24 MiB", format!("{peak:.1} MiB"), "");
 }

@@ -105,6 +105,7 @@ fn machine() -> String {
     let _ = writeln!(text, "- in process: {}", crates.join(", "));
     let programs = PROGRAMS.iter().filter_map(|(name, words)| {
         let output = Command::new(find(name)?).args(*words).output().ok()?;
+        output.status.success().then_some(())?;
         let said = [output.stdout, output.stderr].concat();
         let said = String::from_utf8_lossy(&said).lines().next()?.to_owned();
         let named = said.to_lowercase().contains(&name[..3]);
@@ -146,6 +147,8 @@ cargo run --release --manifest-path benches/speed/Cargo.toml -- --write-docs
 Everybody takes turns within one run, so that what the machine does meanwhile meets all; a ratio is
 taken within each round. Each figure is the one in the middle of all rounds, with p25, the one that a
 quarter is below. Time is the processor time of a thread or a process, in the kernel too, unless it
-says otherwise. [benches/README.md](../benches/README.md) tells how each is measured.
+says otherwise. What is aimed at in seconds was found where `jsonwebtoken` verifies EdDSA by AWS-LC in
+25 µs; such a figure is told as it was found, and once more by the pace that this verification had in the
+same round. [benches/README.md](../benches/README.md) tells how each is measured.
 
 ";

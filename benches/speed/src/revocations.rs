@@ -1,6 +1,6 @@
 //! Revocations: a million of them, loaded and asked.
 
-use std::{hint::black_box, time::Duration};
+use std::hint::black_box;
 
 use msb::{
     files::Home,
@@ -20,7 +20,8 @@ use crate::{
     figure::Figures,
     ours::{self, chance},
     scratch::Scratch,
-    turn::{Case, alternate, spent, tell},
+    turn::{Case, alternate, spent, tell, tell_time},
+    verify::PACEMAKER,
 };
 
 /// Asking a snapshot.
@@ -41,11 +42,13 @@ pub fn look_up(extent: &Extent, figures: &mut Figures) {
     let mut cases = [
         Case::here("a key that is revoked", asked(&revocations, &hits)),
         Case::here("a key that is not revoked", asked(&revocations, &misses)),
+        pacemaker(),
     ];
     alternate(&mut cases, extent.rounds, extent.turn);
-    for case in &cases {
+    let [asked @ .., theirs] = &cases;
+    for case in asked {
         let what = format!("looking up {} among {}", case.name, extent.revoked);
-        tell(figures, &what, "100 ns", &case.processor(), " ns");
+        tell_time(figures, &what, "100 ns", &case.processor(), &theirs.processor(), " ns");
     }
 }
 
@@ -71,17 +74,16 @@ pub fn load(scratch: &Scratch, extent: &Extent, figures: &mut Figures) {
         change.commit().unwrap();
     };
     revoke(&mut store, extent.revoked);
-    let mut loads = [Case::new("loading", |times| {
-        spent(ClockId::ProcessCPUTime, || {
-            for _ in 0..times {
-                black_box(Watch::open(&home).unwrap().unwrap());
-            }
-        })
-    })];
-    alternate(&mut loads, extent.rounds.min(FEWER), Duration::ZERO);
+    let load = Case::batch("loading", 1, || {
+        spent(ClockId::ProcessCPUTime, || drop(black_box(Watch::open(&home).unwrap().unwrap())))
+    });
+    let mut cases = [load, pacemaker()];
+    alternate(&mut cases, extent.rounds.min(FEWER), extent.turn);
+    let [load, theirs] = &cases;
     let what = format!("loading a snapshot of {}", extent.revoked);
-    tell(figures, &format!("{what}, wall"), "150 ms", &millis(&loads[0].wall()), " ms");
-    let processor = millis(&loads[0].processor());
+    let (walls, theirs) = (millis(&load.wall()), theirs.processor());
+    tell_time(figures, &format!("{what}, wall"), "150 ms", &walls, &theirs, " ms");
+    let processor = millis(&load.processor());
     tell(figures, &format!("{what}, processor time"), "", &processor, " ms");
     let (mut watch, _) = Watch::open(&home).unwrap().unwrap();
     let again: Vec<_> = (0..extent.rounds.min(FEWER))
@@ -93,6 +95,12 @@ pub fn load(scratch: &Scratch, extent: &Extent, figures: &mut Figures) {
         .collect();
     let what = format!("one more revocation beside {}, processor time", extent.revoked);
     tell(figures, &what, "", &millis(&again), " ms");
+}
+
+/// Who tells how quick the machine is.
+fn pacemaker() -> Case<'static> {
+    let (name, ready) = PACEMAKER;
+    Case::here(name, ready())
 }
 
 fn millis(nanos: &[f64]) -> Vec<f64> {

@@ -28,6 +28,11 @@ impl Pattern {
         self.0.iter().any(|segment| matches!(segment, Segment::Name(named) if named == name))
     }
 
+    /// Whether these are one path, written out.
+    pub fn is_one_path(&self) -> bool {
+        self.0.iter().all(|segment| matches!(segment, Segment::Text(_)))
+    }
+
     /// Whether this path is one of these.
     pub fn fits(&self, path: &str) -> bool {
         self.fits_by(path, |text, part| text == part) == Fit::Whole

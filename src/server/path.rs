@@ -3,7 +3,7 @@
 use std::ptr;
 
 use super::route::Route;
-use crate::config;
+use crate::config::{self, Overlap};
 
 /// A path that every reader we know of reads alike.
 pub(super) struct Plain<'p> {
@@ -42,7 +42,9 @@ impl<'p> Plain<'p> {
         above.any(|path| Route::door(path.trim_end_matches(['.', ' '])).is_some())
     }
 
-    /// The route of this path that is configured, if one is, and if a lax reader has no other.
+    /// The route of this path that is configured, if one is, and if a lax reader has no other. A
+    /// route that has the path written out says what it is for; beside a route for many paths,
+    /// what else he may take it for must be wider, so that this one counts for him too.
     pub(super) fn route<'r>(
         &self,
         routes: &'r [config::Route],
@@ -50,15 +52,19 @@ impl<'p> Plain<'p> {
     ) -> Result<Option<&'r config::Route>, Ambiguous> {
         let route = config::Route::narrowest(routes, method, |path| path.fits(self.path));
         let method = method.to_ascii_uppercase();
-        let lax = config::Route::narrowest(routes, &method, |path| path.fits_laxly(&self.lax));
-        match (route, lax) {
-            (Some(route), Some(lax)) if !ptr::eq(lax, route) => Err(Ambiguous),
-            // Where nothing is configured nobody asks for the namespace that such a route names.
-            (None, Some(lax)) if lax.names_a_namespace() => Err(Ambiguous),
-            // Some would read calls below a door as well.
-            (None, _) if self.is_below_a_door() => Err(Ambiguous),
-            (route, _) => Ok(route),
-        }
+        let mut lax = routes
+            .iter()
+            .filter(|route| route.methods.include(&method) && route.path.fits_laxly(&self.lax));
+        let differ = match route {
+            Some(route) if route.path.is_one_path() => false,
+            Some(route) => lax.any(|other| {
+                !ptr::eq(other, route) && other.path.lies(&route.path) != Overlap::Wider
+            }),
+            // Where nothing is configured nobody asks for the namespace that such a route names, and
+            // some would read calls below a door as well.
+            None => lax.any(config::Route::names_a_namespace) || self.is_below_a_door(),
+        };
+        if differ { Err(Ambiguous) } else { Ok(route) }
     }
 }
 
@@ -180,7 +186,19 @@ mod tests {
         goes(patterns, "/FILES/a", "?");
         goes(patterns, "/files", "?");
         goes(patterns, "/files/", "/files/*");
-        goes("/files/ /files", "/files", "?");
+        // Whatever their order is.
+        for patterns in ["/:page /admin/*", "/admin/* /:page", "/:page /admin/", "/admin/ /:page"] {
+            goes(patterns, "/admin", "?");
+        }
+        for patterns in ["/files /files/*", "/files/* /files"] {
+            goes(patterns, "/files", "/files");
+            goes(patterns, "/files/", "?");
+            goes(patterns, "/files/a", "/files/*");
+        }
+        for patterns in ["/files/ /files", "/files /files/"] {
+            goes(patterns, "/files", "/files");
+            goes(patterns, "/files/", "/files/");
+        }
         goes("/a@b /:name", "/a%40b", "?");
         goes("/servers/list", "/servers/LIST", "-");
     }

@@ -94,7 +94,7 @@ impl Asked {
         Some(Self { shell, before, word })
     }
 
-    fn answer(self, mut command: Command, world: &World<'_>) -> Option<String> {
+    fn answer(self, command: Command, world: &World<'_>) -> Option<String> {
         let Self { shell, before, word } = self;
         // Other shells know by themselves that a file follows.
         if shell == Shell::Bash && before.last().is_some_and(|last| last.ends_with(['<', '>'])) {
@@ -110,8 +110,6 @@ impl Asked {
         words.push(if word.text == "-" { "--".to_owned() } else { word.text.clone() });
         let at = words.len() - 1;
         let words = words.into_iter().map(OsString::from).collect();
-        // Only then have all commands their flags.
-        command.build();
         let mut offered = engine::complete(&mut asking(command, &memory), words, at, None).ok()?;
         let is_flag =
             |offer: &CompletionCandidate| offer.get_value().as_encoded_bytes().starts_with(b"-");

@@ -101,9 +101,12 @@ enum Server {
     Audit(Named<audit::Args>),
 }
 
-/// Every command with its flags, for whoever writes the manual.
+/// Every command with its flags, for whoever tells of all of them: the manual, completions, and what
+/// a mistake comes near to. A command that is run is given its own flags alone, as it is named.
 pub fn command() -> clap::Command {
-    Cli::command()
+    let mut command = Cli::command();
+    command.build();
+    command
 }
 
 /// Runs one command; the answer is what the process ends with.
@@ -150,11 +153,7 @@ fn parse_failed(error: clap::Error, args: &[OsString], world: &mut World<'_>) ->
     let mut console = Console::new(world, Manner::guess(args), None);
     let told = match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => console.help(&error),
-        _ => {
-            let mut command = command();
-            command.build();
-            Err(usage::explain(&error, &usage::command_in(args, &command)))
-        }
+        _ => Err(usage::explain(&error, &usage::command_in(args, &command()))),
     };
     told.map_or_else(|error| console.fail(&error), |()| Exit::Done)
 }

@@ -93,8 +93,7 @@ fn commands_and_flags_are_those_of_the_parser() {
         }
     }
     let mut msb = Msb::new();
-    let mut command = msb::cli::command();
-    command.build();
+    let command = msb::cli::command();
     walk(&mut msb, &command, "");
     assert!(!msb.home().exists());
 }

@@ -66,11 +66,7 @@ pub fn check_exit(words: &[impl AsRef<str>], exit: Exit) {
     assert!(exits(&page).contains(&exit), "{page} does not tell of exit {}", exit as u8);
 }
 
-static PARSER: LazyLock<clap::Command> = LazyLock::new(|| {
-    let mut command = msb::cli::command();
-    command.build();
-    command
-});
+static PARSER: LazyLock<clap::Command> = LazyLock::new(msb::cli::command);
 
 /// Name and text of every page.
 fn pages() -> BTreeMap<String, String> {

@@ -22,10 +22,14 @@ impl KeyId {
         text.len() <= Self::LENGTH && text.bytes().all(|byte| ALPHABET.contains(&byte))
     }
 
-    /// Its first bits, at most 64 of them, as a number, over which drawn ids are spread evenly.
-    pub fn first_bits(self, count: u32) -> u64 {
-        let [first @ .., _, _] = self.0;
-        u64::from_be_bytes(first).checked_shr(u64::BITS - count).unwrap_or(0)
+    /// One of so many numbers, which are a power of two: ids are spread evenly over them, drawn
+    /// ones and those that somebody counted up.
+    pub fn spread(self, numbers: usize) -> usize {
+        let [first @ .., high, low] = self.0;
+        let last = u64::from(u16::from_be_bytes([high, low]));
+        // By 2^64 over the golden ratio (Fibonacci hashing), after which the first bits tell most.
+        let mixed = (u64::from_be_bytes(first) ^ last << 32).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        mixed.checked_shr(u64::BITS - numbers.ilog2()).unwrap_or(0) as usize
     }
 }
 
@@ -54,14 +58,18 @@ impl FromStr for KeyId {
 
     fn from_str(text: &str) -> Result<Self, NotAKeyId> {
         let text: &[u8; Self::LENGTH] = text.as_bytes().try_into().map_err(|_| NotAKeyId)?;
-        let (mut bits, mut seen) = (0_u128, 0);
-        for value in text.map(|digit| VALUES[usize::from(digit)]) {
-            bits = bits << 5 | u128::from(value);
-            seen |= value;
+        let (mut id, mut seen) = ([0; 10], 0);
+        // Eight characters are five bytes, twice.
+        for (digits, half) in text.chunks_exact(8).zip(id.chunks_exact_mut(5)) {
+            let mut bits = 0_u64;
+            for value in digits.iter().map(|digit| VALUES[usize::from(*digit)]) {
+                bits = bits << 5 | u64::from(value);
+                seen |= value;
+            }
+            half.copy_from_slice(&bits.to_be_bytes()[3..]);
         }
-        let [_, _, _, _, _, _, bits @ ..] = bits.to_be_bytes();
         // What is no digit has bits that no digit has.
-        if seen < 32 { Ok(Self(bits)) } else { Err(NotAKeyId) }
+        if seen < 32 { Ok(Self(id)) } else { Err(NotAKeyId) }
     }
 }
 
@@ -103,11 +111,19 @@ mod tests {
         assert_eq!(format!("{id:?}"), "0123456789abcdef");
     }
 
+    /// Of 4096 ids that somebody counted up in some place, no number has more than a few.
     #[test]
-    fn the_first_bits_are_those_in_front() {
-        let id: KeyId = "zzg0000000000001".parse().unwrap();
-        assert_eq!([0, 1, 11, 12].map(|count| id.first_bits(count)), [0, 1, 0x7ff, 0xffe]);
-        assert_eq!(id.first_bits(64), 0xffe0 << 48);
+    fn ids_are_spread_evenly() {
+        for place in 0..9 {
+            let mut counts = [0; 4096];
+            for n in 0..4096_u16 {
+                let mut id = [7; 10];
+                id[place..place + 2].copy_from_slice(&n.to_be_bytes());
+                counts[KeyId(id).spread(4096)] += 1;
+            }
+            assert!(counts.iter().all(|count| *count < 8), "{place} {:?}", counts.iter().max());
+        }
+        assert_eq!(KeyId([0xff; 10]).spread(1), 0);
     }
 
     #[test]

@@ -1,9 +1,6 @@
 //! All that was cut off as of one moment, looked up without asking anybody.
 
-use std::{
-    collections::{HashMap, hash_map::Entry},
-    sync::Arc,
-};
+use std::{collections::HashMap, mem, sync::Arc};
 
 use super::{Cause, Revocation, Revoked, Rule};
 use crate::{
@@ -22,24 +19,27 @@ pub struct Revocations {
     rules: Vec<Rule>,
 }
 
-/// Ids that were cut off: 24 bytes for each and one or two to find it, and every cause once.
+/// Ids that were cut off: 26 bytes for each and 4 to 8 to find it, and every cause once.
 #[derive(Debug)]
 struct Cuts {
-    /// By id, and those of one id in the order in which they came.
+    /// In the order in which they came.
     cuts: Vec<Cut>,
     causes: Vec<Cause>,
-    /// For every beginning of an id, of so many bits, the first place in `cuts` with it, and behind
-    /// them all the end: an id is found in one short stretch.
-    stretches: Vec<u32>,
-    bits: u32,
+    /// Where in `cuts` the first is of all whose ids are spread to the same number; [`NOWHERE`]
+    /// if there is none. There are at least as many as ids, so there is seldom another behind it.
+    firsts: Vec<u32>,
 }
 
+/// Without room between its parts, so that few of them are in two lines of a cache.
 #[derive(Clone, Copy, Debug)]
+#[repr(Rust, packed(2))]
 struct Cut {
     id: KeyId,
     at: UnixTime,
     /// Where in `causes`.
     cause: u32,
+    /// Where in `cuts` the next is whose id is spread to the same number.
+    next: u32,
 }
 
 impl Revocations {
@@ -73,28 +73,30 @@ impl Revocations {
 
 impl Cuts {
     fn new(ids: impl IntoIterator<Item = (KeyId, Revoked)>) -> Self {
-        let (mut causes, mut numbers) = (vec![], HashMap::new());
-        let mut number = |cause: Cause| match numbers.entry(cause) {
-            Entry::Occupied(known) => *known.get(),
-            Entry::Vacant(new) => {
-                let number = u32::try_from(causes.len()).expect(FITS);
-                causes.push(Cause::clone(new.key()));
-                *new.insert(number)
-            }
+        let mut causes = Causes::default();
+        let cut = |(id, Revoked { at, cause })| {
+            let cause = causes.number(cause);
+            Cut { id, at, cause, next: NOWHERE }
         };
-        let cut = |(id, Revoked { at, cause })| Cut { id, at, cause: number(cause) };
-        let came: Vec<_> = ids.into_iter().map(cut).collect();
-        let bits = (came.len() / STRETCH).checked_ilog2().unwrap_or(0);
-        let (cuts, stretches) = in_stretches(came, bits);
-        Self { cuts, causes, stretches, bits }
+        let mut cuts: Vec<_> = ids.into_iter().map(cut).collect();
+        let mut firsts = vec![NOWHERE; cuts.len().next_power_of_two()];
+        // From the last one on, so that of one id the first is found.
+        for (place, cut) in cuts.iter_mut().enumerate().rev() {
+            let number = cut.id.spread(firsts.len());
+            cut.next = mem::replace(&mut firsts[number], u32::try_from(place).expect(FITS));
+        }
+        Self { cuts, causes: causes.all, firsts }
     }
 
     fn find(&self, id: KeyId) -> Option<Revoked> {
-        let begin = id.first_bits(self.bits) as usize;
-        let [from, to] = [self.stretches[begin], self.stretches[begin + 1]];
-        let cuts = &self.cuts[from as usize..to as usize];
-        let first = cuts.get(cuts.partition_point(|cut| cut.id < id))?;
-        (first.id == id).then(|| self.revoked(first))
+        let mut place = self.firsts[id.spread(self.firsts.len())];
+        while let Some(cut) = self.cuts.get(place as usize) {
+            if cut.id == id {
+                return Some(self.revoked(cut));
+            }
+            place = cut.next;
+        }
+        None
     }
 
     fn iter(&self) -> impl Iterator<Item = (KeyId, Revoked)> {
@@ -106,34 +108,30 @@ impl Cuts {
     }
 }
 
-/// Puts cuts into stretches of those whose ids begin with the same bits, and answers where each of
-/// these begins: ids are drawn, so this takes one round, where sorting would take twenty.
-fn in_stretches(came: Vec<Cut>, bits: u32) -> (Vec<Cut>, Vec<u32>) {
-    let stretch = |cut: &Cut| cut.id.first_bits(bits) as usize;
-    let mut stretches = vec![0_u32; (1 << bits) + 1];
-    for cut in &came {
-        stretches[stretch(cut) + 1] += 1;
-    }
-    let mut before = 0_u32;
-    for length in &mut stretches {
-        before = before.checked_add(*length).expect(FITS);
-        *length = before;
-    }
-    let mut free = stretches.clone();
-    let mut cuts = came.clone();
-    for cut in came {
-        let place = &mut free[stretch(&cut)];
-        cuts[*place as usize] = cut;
-        *place += 1;
-    }
-    for ends in stretches.windows(2) {
-        cuts[ends[0] as usize..ends[1] as usize].sort_by_key(|cut| cut.id);
-    }
-    (cuts, stretches)
+/// Causes, each once, by their numbers.
+#[derive(Default)]
+struct Causes {
+    all: Vec<Cause>,
+    numbers: HashMap<Cause, u32>,
+    last: u32,
 }
 
-/// How many ids one beginning is to stand for, at least.
-const STRETCH: usize = 2;
+impl Causes {
+    fn number(&mut self, cause: Cause) -> u32 {
+        // What was cut off together was so for one cause.
+        if self.all.get(self.last as usize) != Some(&cause) {
+            let next = u32::try_from(self.all.len()).expect(FITS);
+            self.last = *self.numbers.entry(cause).or_insert_with_key(|cause| {
+                self.all.push(cause.clone());
+                next
+            });
+        }
+        self.last
+    }
+}
+
+/// No place in any [`Cuts`].
+const NOWHERE: u32 = u32::MAX;
 
 /// Which part of all ids those may be that came since most of them were put in their places.
 const SMALL_PART: usize = 16;

@@ -109,7 +109,12 @@ impl Namespaces {
 /// The words with one space between.
 impl fmt::Display for Namespaces {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.words().join(" "))
+        let Self::Named(names) = self else { return f.write_str("*") };
+        for (n, name) in names.iter().enumerate() {
+            f.write_str(if n == 0 { "" } else { " " })?;
+            f.write_str(&name.0)?;
+        }
+        Ok(())
     }
 }
 

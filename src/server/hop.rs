@@ -197,9 +197,8 @@ const OURS: &str = "x-msb-";
 const FRAMING: [&str; 6] =
     ["content-encoding", "content-length", "content-type", "expect", "host", "transfer-encoding"];
 
-/// How many headers are added at most: six of the identity, `Host`, and what says how the body is
-/// framed or the connection ends.
-const STAMPS: usize = 8;
+/// How many headers are added: those of the identity. What else is set takes the place of another.
+const STAMPS: usize = 6;
 
 const KEY_ID: HeaderName = HeaderName::from_static("x-msb-key-id");
 const NAMESPACE: HeaderName = HeaderName::from_static("x-msb-namespace");

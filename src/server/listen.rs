@@ -173,13 +173,14 @@ async fn connection(
     });
     let proxies = visit.upstream.is_some();
     let mut served = pin!(
+        // hyper reads up to 100 headers, and would ask for memory twice a request to read more; the
+        // desk refuses fewer than that, in words of its own.
         http1::Builder::new()
             // Who has said all that it has to say may still want to hear; but who has gone away
             // must not keep what lies behind us at work.
             .half_close(!proxies)
             // Our own bodies are short: one copy costs less than a second part to write.
             .writev(proxies)
-            .max_headers(MOST_HEADERS)
             .max_header_size(MOST_HEAD)
             .max_buf_size(2 * MOST_HEAD)
             .serve_connection(io, service)
@@ -242,9 +243,6 @@ const OTHER_FILES: usize = 256;
 
 /// What a worker holds: the listener, and what its runtime waits with.
 const FILES_OF_WORKER: usize = 5;
-
-/// How many headers are read. The desk refuses fewer than that, in words of its own.
-const MOST_HEADERS: usize = 256;
 
 /// How many bytes a head may have.
 const MOST_HEAD: usize = 32 << 10;

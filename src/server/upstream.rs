@@ -172,8 +172,9 @@ impl Upstream {
     /// A connection that this caller used before and can use again.
     fn used(&self, caller: Option<KeyId>) -> Option<Connection> {
         let mut idle = self.idle.borrow_mut();
-        idle.retain(Idle::is_fresh);
-        let ready = |idle: &Idle| idle.caller == caller && idle.connection.sender.is_ready();
+        let ready = |idle: &Idle| {
+            idle.caller == caller && idle.connection.sender.is_ready() && idle.is_fresh()
+        };
         let ready = idle.iter().rposition(ready)?;
         Some(idle.remove(ready).connection)
     }

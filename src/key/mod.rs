@@ -439,36 +439,66 @@ mod tests {
     use super::*;
     use crate::{namespace::Namespaces, scope::Scope, time::UnixTime};
 
-    /// A key that belongs to so many characters.
-    fn sealed(owner: usize) -> KeyText {
-        let claims = Claims {
+    /// Claims with a scope of so many characters.
+    fn claims(scope: usize) -> Claims {
+        Claims {
             jti: "0123456789abcdef".parse().unwrap(),
             iat: UnixTime::from_secs(1_800_000_000).unwrap(),
             exp: None,
             nbf: None,
             namespace: Namespaces::All,
-            scope: Scope::Every,
-            sub: "a".repeat(owner).parse().ok(),
+            scope: "a".repeat(scope).parse().unwrap_or_default(),
+            sub: None,
             iss: None,
             aud: None,
-        };
-        seal(claims, &ServerKey::from_seed(&[1; 32]), &Prefix::default()).unwrap().text
+        }
+    }
+
+    fn sealed(scope: usize) -> Result<SealedKey, Unsealable> {
+        seal(claims(scope), &ServerKey::from_seed(&[1; 32]), &Prefix::default())
     }
 
     #[test]
     fn whoever_looks_at_a_key_sees_nothing_of_it() {
-        let text = sealed(0);
+        let text = sealed(0).unwrap().text;
         assert_eq!(format!("{text:?}"), "KeyText(…)");
         let key = UnverifiedKey::parse(&text, &Prefix::default()).unwrap();
         assert_eq!(format!("{key:?}"), "UnverifiedKey(…)");
     }
 
     #[test]
-    fn a_text_has_its_room_from_the_beginning() {
-        for owner in [0, 1, 2, 3, 100, 128] {
-            let text = sealed(owner).0;
-            assert!(text.capacity() <= text.len() + 8, "{} for {}", text.capacity(), text.len());
+    fn a_key_has_its_room_from_the_beginning_and_is_read_as_it_was_written() {
+        for scope in [0, 1, 2, 3, 300, 312, 313, 314, 315, 316, 2882] {
+            let text = sealed(scope).unwrap().text;
+            let room = text.0.capacity();
+            assert!(room <= text.0.len() + 8, "{room} for {}", text.0.len());
+            let key = UnverifiedKey::parse(&text, &Prefix::default()).unwrap();
+            assert_eq!(key.claims_unverified(), &claims(scope));
         }
+    }
+
+    #[test]
+    fn no_key_is_longer_than_a_key_may_be() {
+        assert_eq!(sealed(2882).unwrap().text.0.len(), KeyText::MOST);
+        assert_eq!(sealed(2883).err(), Some(Unsealable::TooLong { length: 4098 }));
+    }
+
+    #[test]
+    fn many_keys_are_sealed_as_each_is_alone() {
+        let (server_key, prefix) = (ServerKey::from_seed(&[1; 32]), Prefix::default());
+        let scopes = [0, 300, 1];
+        let together = seal_all(scopes.map(claims), &server_key, &prefix).unwrap();
+        assert_eq!(together.len(), scopes.len());
+        for (sealed_key, scope) in together.iter().zip(scopes) {
+            let alone = sealed(scope).unwrap();
+            assert_eq!(sealed_key.text.expose(), alone.text.expose());
+            assert_eq!(sealed_key.sha256, alone.sha256);
+            assert_eq!(sealed_key.text.sha256(&prefix), Some(alone.sha256));
+            assert_eq!(sealed_key.key.claims(), &claims(scope));
+        }
+        let over = Claims { exp: Some(claims(0).iat), ..claims(0) };
+        let refused = seal_all([claims(0), over], &server_key, &prefix).err();
+        assert_eq!(refused, Some(Unsealable::EndsBeforeItBegins));
     }
 
     #[test]
@@ -493,7 +523,7 @@ mod tests {
 
     #[test]
     fn a_line_is_read_as_a_text_is() {
-        let good = sealed(9);
+        let good = sealed(9).unwrap().text;
         let good = good.expose();
         reads(good, Ok(()));
         reads(&format!("{good} "), Err(Malformed::Blank));

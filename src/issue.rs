@@ -165,11 +165,14 @@ fn after_rules(change: &Change<'_>, request: &Request, kid: Kid) -> Result<UnixT
     }
 }
 
+/// What comes of sealing several keys.
+type Sealed = Result<Vec<SealedKey>, Unsealable>;
+
 /// Seals a key for each of these ids, many of them on every processor, and hands over each as it
 /// comes.
 fn seal_all(
     ids: &[KeyId],
-    seal: &(dyn Fn(&[KeyId]) -> Result<Vec<SealedKey>, Unsealable> + Sync),
+    seal: &(dyn Fn(&[KeyId]) -> Sealed + Sync),
     mut take: impl FnMut(SealedKey) -> Result<(), IssueFault>,
 ) -> Result<(), IssueFault> {
     if ids.len() <= CHUNK {

@@ -437,7 +437,7 @@ const MOST_CLAIMS: usize = 384;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{namespace::Namespaces, scope::Scope, time::UnixTime};
+    use crate::{namespace::Namespaces, time::UnixTime};
 
     /// Claims with a scope of so many characters.
     fn claims(scope: usize) -> Claims {

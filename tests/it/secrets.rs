@@ -95,16 +95,19 @@ fn memory_at_the_end(home: &Path, args: &[&str], stdin: &str) -> Vec<u8> {
     memory
 }
 
-/// The child of `strace` once it asks to end.
+/// The child of `strace` once it asks to end. `strace` has others for a moment, by which it learns what
+/// the system can do.
 fn waiting_to_exit(strace: &Child) -> u32 {
     let children = format!("/proc/{0}/task/{0}/children", strace.id());
     let deadline = Instant::now() + Duration::from_secs(20);
     while Instant::now() < deadline {
         let pids = fs::read_to_string(&children).unwrap_or_default();
         for pid in pids.split_whitespace().filter_map(|pid| pid.parse::<u32>().ok()) {
+            let runs_msb =
+                fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|exe| exe == Path::new(MSB));
             let asked = fs::read_to_string(format!("/proc/{pid}/syscall")).unwrap_or_default();
             // exit_group(2) on x86-64.
-            if asked.starts_with("231 ") {
+            if runs_msb && asked.starts_with("231 ") {
                 return pid;
             }
         }

@@ -45,16 +45,22 @@ impl Route {
         }
     }
 
-    /// Of these routes, the one for requests with this method whose paths `fits` says are meant:
-    /// the narrowest.
+    /// Of these routes, those for requests with this method whose paths `fits` says are meant.
+    pub fn fitting<'r>(
+        routes: &'r [Self],
+        method: &str,
+        fits: impl Fn(&Pattern) -> bool,
+    ) -> impl Iterator<Item = &'r Self> {
+        routes.iter().filter(move |route| route.methods.include(method) && fits(&route.path))
+    }
+
+    /// The one of [`fitting`](Self::fitting) that counts: the narrowest.
     pub fn narrowest<'r>(
         routes: &'r [Self],
         method: &str,
         fits: impl Fn(&Pattern) -> bool,
     ) -> Option<&'r Self> {
-        let fitting =
-            routes.iter().filter(|route| route.methods.include(method) && fits(&route.path));
-        fitting.reduce(|one, other| match other.path.lies(&one.path) {
+        Self::fitting(routes, method, fits).reduce(|one, other| match other.path.lies(&one.path) {
             Overlap::Narrower => other,
             Overlap::Apart | Overlap::Crossing | Overlap::Same | Overlap::Wider => one,
         })

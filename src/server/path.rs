@@ -52,9 +52,7 @@ impl<'p> Plain<'p> {
     ) -> Result<Option<&'r config::Route>, Ambiguous> {
         let route = config::Route::narrowest(routes, method, |path| path.fits(self.path));
         let method = method.to_ascii_uppercase();
-        let mut lax = routes
-            .iter()
-            .filter(|route| route.methods.include(&method) && route.path.fits_laxly(&self.lax));
+        let mut lax = config::Route::fitting(routes, &method, |path| path.fits_laxly(&self.lax));
         let differ = match route {
             Some(route) if route.path.is_one_path() => false,
             Some(route) => lax.any(|other| {

@@ -44,10 +44,12 @@ fn session(scratch: &Scratch, commands: &[String]) -> Vec<String> {
     told.split("@@@\n").skip(1).map(str::to_owned).collect()
 }
 
-/// A port that nobody has now: 5555 may be somebody's.
+/// A port that nobody has now: 5555 may be somebody's. It is below those that a connection goes out
+/// from (32768 and above, on Linux), which one may take at any moment.
 fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
-    listener.local_addr().unwrap().port()
+    let first = 20_000 + (std::process::id() % 10_000) as u16;
+    let is_free = |port: &u16| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    (first..32_768).find(is_free).unwrap()
 }
 
 /// Whether a line is what the README says, but for what differs from run to run: ids, kids,

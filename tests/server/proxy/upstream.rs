@@ -388,12 +388,11 @@ impl Call<'_> {
         self.answer(&head, body)
     }
 
-    /// Waits until the other side hangs up, saying something now and then if there is anything to
-    /// say, and records when that was.
+    /// Waits until the other side hangs up or this upstream does, saying something now and then if
+    /// there is anything to say, and records when that was.
     fn until_gone(&mut self, now_and_then: Option<&str>) -> io::Result<()> {
         self.stream.set_read_timeout(Some(Duration::from_millis(20)))?;
-        let began = Instant::now();
-        while began.elapsed() < SOON {
+        loop {
             match self.more() {
                 Err(error) if WAITING.contains(&error.kind()) => {
                     if let Some(words) = now_and_then
@@ -451,13 +450,19 @@ impl Call<'_> {
                 self.body()?;
                 self.until_gone(None)
             }
+            // Events without an end, or one of them if it shall be quiet.
             "stream" => {
                 self.body()?;
                 self.answer(
                     "200 OK\nSTUB\nContent-Type: text/event-stream\nTransfer-Encoding: chunked",
                     "",
                 )?;
-                self.until_gone(Some("d\r\ndata: event\n\n\r\n"))
+                let event = "d\r\ndata: event\n\n\r\n";
+                if what == "quiet" {
+                    self.say(event)?;
+                    return self.until_gone(None);
+                }
+                self.until_gone(Some(event))
             }
             "stream-of-length" => {
                 self.body()?;

@@ -15,8 +15,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 /// How long anything may take that should take no time at all, on a machine with much to do, whose
-/// disk may be away for many seconds.
-pub const SOON: Duration = Duration::from_secs(60);
+/// disk may be away for minutes.
+pub const SOON: Duration = Duration::from_secs(300);
 
 /// The user `nobody`.
 pub const NOBODY: u32 = 65_534;

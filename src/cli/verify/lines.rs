@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 
 use super::{
     super::console::{held_to, object},
-    Answer, Asked, Console, Outcome, Source, Trust,
+    Answer, Asked, Console, Outcome, Source, Standard,
 };
 use crate::{
     config::Config,
@@ -22,7 +22,7 @@ use crate::{
     key::{KeyText, Malformed, UnverifiedKey},
     keyring::KeyRing,
     revocations::{Revocation, Revocations},
-    store::{self, Watch},
+    store::{Trust, Watch},
     time::UnixTime,
     verify::Refusal,
     world,
@@ -45,7 +45,7 @@ pub(super) fn run(
         court.follow(lines.len(), at)?;
         let told = shared_out(&lines, threads, |lines| {
             let mut told = Told { text: String::new(), worst: Exit::Done };
-            for outcome in court.trust.judge(lines, asked, at) {
+            for outcome in court.standard.judge(lines, asked, at) {
                 told.add(&outcome, asked, json);
             }
             told
@@ -60,7 +60,7 @@ pub(super) fn run(
 
 /// What keys are held to, and where to hear of changes.
 pub(super) struct Court {
-    trust: Trust<Revocations>,
+    standard: Standard<Revocations>,
     watch: Option<Watch>,
     judged: usize,
 }
@@ -70,18 +70,18 @@ impl Court {
     pub(super) fn at_home(console: &Console<'_, '_>) -> Result<Self, Error> {
         let home = console.home()?;
         let config = Config::load(&home.config_file())?;
-        let (watch, store::Trust { ring, revocations, .. }) = Watch::open(&home)?
+        let (watch, Trust { ring, revocations, .. }) = Watch::open(&home)?
             .filter(|(_, trust)| !trust.ring.is_empty())
             .ok_or_else(|| Error::no_server_key(&home))?;
         let verifier = held_to(ring, &config);
         let (prefix, revocations) = (Some(config.prefix), Some(revocations));
-        let trust = Trust { verifier, prefix, revocations };
-        Ok(Self { trust, watch: Some(watch), judged: 0 })
+        let standard = Standard { verifier, prefix, revocations };
+        Ok(Self { standard, watch: Some(watch), judged: 0 })
     }
 
     /// Public keys alone.
     pub(super) fn offline(ring: KeyRing) -> Self {
-        Self { trust: Trust::offline(ring), watch: None, judged: 0 }
+        Self { standard: Standard::offline(ring), watch: None, judged: 0 }
     }
 
     /// Makes ready for so many lines: by what is kept now, as if it were `at`.
@@ -92,11 +92,11 @@ impl Court {
         };
         let (few, were_few) = (self.judged + lines < MANY, self.judged < MANY);
         self.judged += lines;
-        let ring = &mut self.trust.verifier.ring;
+        let ring = &mut self.standard.verifier.ring;
         match changed {
-            Some(store::Trust { ring: kept, revocations, .. }) => {
+            Some(Trust { ring: kept, revocations, .. }) => {
                 *ring = if few { kept } else { kept.prepared(ring, at) };
-                self.trust.revocations = Some(revocations);
+                self.standard.revocations = Some(revocations);
             }
             // What takes longer than a key pays when there are many of them.
             None if were_few && !few => *ring = ring.clone().prepared(ring, at),
@@ -106,7 +106,7 @@ impl Court {
     }
 }
 
-impl Trust<Revocations> {
+impl Standard<Revocations> {
     /// What comes of each of these lines.
     fn judge(&self, lines: &[&[u8]], asked: &Asked, at: UnixTime) -> Vec<Outcome> {
         let mut keys = Vec::with_capacity(lines.len());

@@ -62,7 +62,7 @@ struct Asked {
 }
 
 /// What keys are held to.
-struct Trust<R> {
+struct Standard<R> {
     verifier: Verifier,
     /// None where whatever prefix a key bears will do: it is no part of what is signed.
     prefix: Option<Prefix>,
@@ -103,13 +103,13 @@ pub(super) fn run(args: Args, console: &mut Console<'_, '_>) -> Result<Exit, Err
         return lines::run(court, &asked, args.at.map(|_| at), console);
     }
     let (text, source) = args.key.read(console)?;
-    let trust = match published(args.public_key.as_deref(), args.jwks.as_deref())? {
-        Some(ring) => Trust::offline(ring),
-        None => Trust::at_home(console)?,
+    let standard = match published(args.public_key.as_deref(), args.jwks.as_deref())? {
+        Some(ring) => Standard::offline(ring),
+        None => Standard::at_home(console)?,
     };
     let at = moment(args.at.as_ref(), console.world.now)?;
     // The store is closed before anything is told: a pipe may be slow.
-    let outcome = trust.judge(&text, &asked, at)?;
+    let outcome = standard.judge(&text, &asked, at)?;
     tell(&outcome, &asked, &source, args.explain, console)?;
     Ok(outcome.refusal().map_or(Exit::Done, verdict_exit))
 }
@@ -121,7 +121,7 @@ fn moment(at: Option<&Typed<Moment>>, now: UnixTime) -> Result<UnixTime, Error> 
     }
 }
 
-impl<R> Trust<R> {
+impl<R> Standard<R> {
     /// Public keys alone.
     fn offline(ring: KeyRing) -> Self {
         Self { verifier: Verifier::offline(ring), prefix: None, revocations: None }
@@ -146,7 +146,7 @@ impl<R> Trust<R> {
     }
 }
 
-impl Trust<Store> {
+impl Standard<Store> {
     fn at_home(console: &Console<'_, '_>) -> Result<Self, Error> {
         let (store, verifier, config) = console.trust()?;
         Ok(Self { verifier, prefix: Some(config.prefix), revocations: Some(store) })

@@ -22,12 +22,12 @@ impl KeyId {
         text.len() <= Self::LENGTH && text.bytes().all(|byte| ALPHABET.contains(&byte))
     }
 
-    /// A hash for tables in memory, whose first bits are the best: ids are spread evenly by them,
+    /// A number for tables in memory, whose highest bits are the best: ids are spread evenly by them,
     /// drawn ones and those that somebody counted up.
     pub fn mixed(self) -> u64 {
         let [first @ .., high, low] = self.0;
         let last = u64::from(u16::from_be_bytes([high, low]));
-        // By 2^64 over the golden ratio (Fibonacci hashing), after which the first bits tell most.
+        // By 2^64 over the golden ratio (Fibonacci hashing), after which the highest bits tell most.
         (u64::from_be_bytes(first) ^ last << 32).wrapping_mul(0x9e37_79b9_7f4a_7c15)
     }
 }

@@ -26,11 +26,11 @@ struct Cuts {
     /// In the order in which they came.
     cuts: Vec<Cut>,
     causes: Vec<Cause>,
-    /// A slot for each number that an id may be spread to, at least two for each id: what lies in
-    /// it, or [`EMPTY`]. Whoever is not cut off is told by these bytes alone in nearly all cases, and
-    /// of a million ids they have room in the caches of a processor.
+    /// At least two slots for each id, a power of two: a byte of what the id in it is mixed to, or
+    /// [`EMPTY`]. Whoever is not cut off is told by these bytes alone in nearly all cases, and those
+    /// of a million ids have room in the caches of a processor.
     tags: Vec<u8>,
-    /// Where in `cuts` that is.
+    /// Where in `cuts` that id is.
     places: Vec<u32>,
 }
 
@@ -84,7 +84,7 @@ impl Cuts {
         for (place, cut) in cuts.iter().enumerate() {
             let Spread { mut slot, tag } = Spread::of(cut.id, slots);
             while tags[slot] != EMPTY {
-                slot = (slot + 1) % slots;
+                slot = next(slot, slots);
             }
             (tags[slot], places[slot]) = (tag, u32::try_from(place).expect(FITS));
         }
@@ -100,7 +100,7 @@ impl Cuts {
                     return Some(self.revoked(cut));
                 }
             }
-            slot = (slot + 1) % self.tags.len();
+            slot = next(slot, self.tags.len());
         }
         None
     }
@@ -130,6 +130,11 @@ impl Spread {
         let tag = (mixed << bits >> (u64::BITS - u8::BITS)) as u8;
         Self { slot: (mixed >> (u64::BITS - bits)) as usize, tag: tag.max(1) }
     }
+}
+
+/// The slot behind one, the first behind the last.
+fn next(slot: usize, slots: usize) -> usize {
+    (slot + 1) & (slots - 1)
 }
 
 /// Causes, each once, by their numbers.
@@ -165,3 +170,37 @@ const FEW: usize = 1024;
 
 /// Why a number of cuts is one of 32 bits.
 const FITS: &str = "four thousand million revocations fit into no memory";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As many as there is room for, all in the last slot, and alike in every bit that is looked at
+    /// before the ids are compared.
+    #[test]
+    fn ids_of_one_slot_and_one_tag_are_told_apart() {
+        let at =
+            |secs| Revoked { at: UnixTime::from_secs(secs).unwrap(), cause: Cause::Undelivered };
+        let slots = 16;
+        let mut counter = 0_u64;
+        let id = || {
+            counter += 1;
+            KeyId::draw(&mut |bytes| bytes[2..].copy_from_slice(&counter.to_be_bytes()))
+        };
+        let alike = |id: &KeyId| {
+            let Spread { slot, tag } = Spread::of(*id, slots);
+            (slot, tag) == (slots - 1, 1)
+        };
+        let ids: Vec<_> = std::iter::repeat_with(id).filter(alike).take(9).collect();
+        let [stranger, known @ ..] = ids.as_slice() else { panic!() };
+        let again = (known[0], at(99));
+        let cuts = known.iter().copied().zip((1..).map(at)).take(7).chain([again]);
+        let cuts = Cuts::new(cuts);
+        assert_eq!(cuts.tags.len(), slots);
+        for (secs, id) in (1..).zip(&known[..7]) {
+            assert_eq!(cuts.find(*id), Some(at(secs)));
+        }
+        assert_eq!(cuts.find(known[7]), None);
+        assert_eq!(cuts.find(*stranger), None);
+    }
+}

@@ -7,8 +7,8 @@ use std::{
 
 use crate::harness::{Home, SOON, Wire, bearing, wait_for};
 
-/// An address of this machine that nobody else has: no other test, and none of the many connections
-/// that are made meanwhile, which all go out from 127.0.0.1.
+/// An address of this machine that is no other test's, and that none of the many connections takes
+/// which are made meanwhile: those go out from 127.0.0.1. There are 253 of them in one run.
 pub fn free_address() -> String {
     static COUNT: AtomicU8 = AtomicU8::new(2);
     let [.., high, low] = std::process::id().to_be_bytes();

@@ -217,9 +217,12 @@ fn a_reset_ends_all_that_any_key_has_open() {
             break;
         }
     }
-    // Last: what waits for the upstream waits for a minute, and a crowd takes its time to come.
+    // Last: a crowd takes its time to come.
     let mut open = Exchange::open_all(&site, &doomed, "");
     open.extend(Exchange::open_all(&site, &other, "X-Namespace: other"));
+    for client in [0, streams.min(900) / 2] {
+        assert!(crowd[client as usize].goes_on_for(Duration::from_millis(10)), "{client}");
+    }
     site.home.done("server key reset -y");
     let done = Instant::now();
     for exchange in open {

@@ -391,7 +391,7 @@ impl Call<'_> {
     /// Waits until the other side hangs up or this upstream does, saying something now and then if
     /// there is anything to say, and records when that was.
     fn until_gone(&mut self, now_and_then: Option<&str>) -> io::Result<()> {
-        self.stream.set_read_timeout(Some(Duration::from_millis(20)))?;
+        self.stream.set_read_timeout(now_and_then.map(|_| Duration::from_millis(20)))?;
         loop {
             match self.more() {
                 Err(error) if WAITING.contains(&error.kind()) => {

@@ -17,6 +17,13 @@ impl KeyId {
         Self(bits)
     }
 
+    /// As many new ids out of one throw, which is one call to the system.
+    pub fn draw_many(count: usize, entropy: &mut dyn FnMut(&mut [u8])) -> Vec<Self> {
+        let mut bits = vec![[0; 10]; count];
+        entropy(bits.as_flattened_mut());
+        bits.into_iter().map(Self).collect()
+    }
+
     /// Whether the text could be the beginning of an id.
     pub fn may_begin_with(text: &str) -> bool {
         text.len() <= Self::LENGTH && text.bytes().all(|byte| ALPHABET.contains(&byte))

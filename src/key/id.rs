@@ -117,6 +117,17 @@ mod tests {
         assert_eq!(format!("{id:?}"), "0123456789abcdef");
     }
 
+    #[test]
+    fn many_ids_are_drawn_in_one_throw() {
+        let mut throws = 0;
+        let ids = KeyId::draw_many(300, &mut |bytes| {
+            throws += 1;
+            bytes.iter_mut().zip(0_u32..).for_each(|(byte, n)| *byte = (n / 10) as u8);
+        });
+        assert_eq!(throws, 1);
+        assert!(ids.into_iter().eq((0..300_u32).map(|n| KeyId([n as u8; 10]))));
+    }
+
     /// Of 4096 ids that somebody counted up in some place, no number has more than a few.
     #[test]
     fn ids_are_spread_evenly() {

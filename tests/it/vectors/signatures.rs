@@ -83,7 +83,10 @@ fn check_jws(d: &str, x: &str, thumbprint: &str, [input, signature]: [&str; 2]) 
     let public = server_key.public();
     assert_eq!(public.as_bytes(), base64url(x).as_slice());
     assert_eq!(public.thumbprint(), thumbprint);
-    assert_eq!(public.kid().to_string(), thumbprint[..11]);
+    let kid = &thumbprint[..11];
+    assert_eq!(public.kid().to_string(), kid);
+    let said = format!(r#""x":"{x}","kid":"{kid}","use":"sig","alg":"EdDSA""#);
+    assert_eq!(public.to_jwk(), format!(r#"{{"kty":"OKP","crv":"Ed25519",{said}}}"#));
     let signature = base64url(signature);
     assert_eq!(server_key.sign(input.as_bytes()), signature.as_slice());
     assert!(accepts(public.as_bytes(), input.as_bytes(), &signature));

@@ -1,10 +1,23 @@
 //! Public keys in JWK and JWK Set files: RFC 7517, RFC 8037.
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use msb::signing::{NotAJwk, PublicKey};
+use msb::signing::{NotAJwk, PublicKey, ServerKey};
 use serde_json::Value;
 
 use super::{D, X, hex, json};
+
+#[test]
+fn a_set_has_each_key_as_it_is_alone_by_kid() {
+    let mut keys: Vec<_> =
+        (0..5).map(|seed| ServerKey::from_seed(&[seed; 32]).public().clone()).collect();
+    keys.sort_by_key(PublicKey::kid);
+    let alone: Vec<_> = keys.iter().map(PublicKey::to_jwk).collect();
+    let expected = format!(r#"{{"keys":[{}]}}"#, alone.join(","));
+    assert_eq!(PublicKey::to_jwks(&keys), expected);
+    assert_eq!(PublicKey::to_jwks(keys.iter().rev()), expected);
+    assert_eq!(PublicKey::from_jwks(&expected), Ok(keys));
+    assert_eq!(PublicKey::to_jwks([]), r#"{"keys":[]}"#);
+}
 
 #[test]
 fn a_set_without_an_ed25519_key_gives_none() {

@@ -221,7 +221,7 @@ fn a_reset_ends_all_that_any_key_has_open() {
     let mut open = Exchange::open_all(&site, &doomed, "");
     open.extend(Exchange::open_all(&site, &other, "X-Namespace: other"));
     for client in [0, streams.min(900) / 2] {
-        assert!(crowd[client as usize].goes_on_for(Duration::from_millis(10)), "{client}");
+        assert!(crowd[client].goes_on_for(Duration::from_millis(10)), "{client}");
     }
     site.home.done("server key reset -y");
     let done = Instant::now();
